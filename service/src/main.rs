@@ -1,0 +1,3 @@
+//! Starts the iris prediction API.
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! The verifier: drives load at a target, takes in every trace, and judges what was recorded.
+//!
+//! # Layout, in the order of a run
+//! Imports only point up this list; `tests/it/architecture.rs` holds the rule.
+
+pub mod plan;
+
+pub mod record;
+
+pub mod run;
+
+pub mod verdict;

@@ -1,0 +1,151 @@
+//! A run folder: the files that a run is, and how to read them back.
+
+use super::{Dictionary, Entry, Exchange, Observation, Span, parquet, read_journal, read_rows};
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes a new run folder, or takes an empty one, and proves that it can be written.
+    ///
+    /// # Errors
+    /// When it can not be made or written, or holds something already.
+    pub fn create(path: &Path) -> Result<RunFolder> {
+        fs::create_dir_all(path).with_context(|| format!("cannot make the run folder {}", path.display()))?;
+        let mut entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(entries.next().is_none(), "the run folder {} is not empty: name another with --out", path.display());
+        let probe = path.join(".probe");
+        // A full disk takes the name and refuses the bytes.
+        fs::write(&probe, vec![0; 1 << 16])
+            .and_then(|()| fs::remove_file(&probe))
+            .with_context(|| format!("cannot write to the run folder {}", path.display()))?;
+        Ok(RunFolder { path: path.to_owned() })
+    }
+
+    /// Opens the folder of a run that was made before.
+    ///
+    /// # Errors
+    /// When there is no journal in it.
+    pub fn open(path: &Path) -> Result<RunFolder> {
+        let folder = RunFolder { path: path.to_owned() };
+        ensure!(folder.journal().is_file(), "{} is not a run folder: it has no journal.jsonl", path.display());
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The plan with every default filled in.
+    pub fn plan(&self) -> PathBuf {
+        self.path.join("plan.toml")
+    }
+
+    /// Observations, one JSON object a line.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// Exchanges while the run runs.
+    pub fn exchange_rows(&self) -> PathBuf {
+        self.path.join("exchanges.rows")
+    }
+
+    /// Spans while the run runs.
+    pub fn span_rows(&self) -> PathBuf {
+        self.path.join("spans.rows")
+    }
+
+    /// Exchanges of an ended run.
+    pub fn exchanges_parquet(&self) -> PathBuf {
+        self.path.join("exchanges.parquet")
+    }
+
+    /// Spans of an ended run.
+    pub fn spans_parquet(&self) -> PathBuf {
+        self.path.join("spans.parquet")
+    }
+
+    /// Everything recorded, as far as it is whole.
+    ///
+    /// # Errors
+    /// When a file is missing, unreadable or damaged before its last line or row.
+    pub fn read(&self) -> Result<Recorded> {
+        let journal = read_journal(&self.journal())?;
+        let Some(Entry { observation: Observation::RunStarted { run_key, origin_unix_ns, .. }, .. }) = journal.first()
+        else {
+            bail!("{} does not begin with run_started", self.journal().display());
+        };
+        let key = run_key.parse().map_err(anyhow::Error::msg)?;
+        let origin_unix_ns = *origin_unix_ns;
+        let mut dictionary = Dictionary::default();
+        for entry in &journal {
+            if let Observation::Dictionary { table, number, text } = &entry.observation {
+                dictionary.insert(*table, *number, text);
+            }
+        }
+        let exchanges = match self.exchanges_parquet() {
+            path if path.is_file() => parquet::read_exchanges(&path)?,
+            _ => read_rows::<Exchange>(&self.exchange_rows())?,
+        };
+        let spans = match self.spans_parquet() {
+            path if path.is_file() => parquet::read_spans(&path, &mut dictionary)?,
+            _ => read_rows::<Span>(&self.span_rows())?,
+        };
+        Ok(Recorded { key, origin_unix_ns, journal, dictionary, exchanges, spans })
+    }
+
+    /// Turns the row files of an ended run into Parquet, which DuckDB and pandas open. The row
+    /// files go only after the Parquet files are whole.
+    ///
+    /// # Errors
+    /// When a file can not be read or written; the row files are then still there.
+    pub fn seal(&self) -> Result<()> {
+        let recorded = self.read()?;
+        if self.exchange_rows().is_file() {
+            parquet::write_exchanges(&self.exchanges_parquet(), recorded.key, &recorded.exchanges)?;
+            fs::remove_file(self.exchange_rows()).context("cannot remove exchanges.rows")?;
+        }
+        if self.span_rows().is_file() {
+            parquet::write_spans(&self.spans_parquet(), recorded.key, &recorded.dictionary, &recorded.spans)?;
+            fs::remove_file(self.span_rows()).context("cannot remove spans.rows")?;
+        }
+        Ok(())
+    }
+}
+
+/// A run read back from its folder.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The run's key: trace ids from sequence numbers.
+    pub key: super::RunKey,
+    /// Unix nanoseconds at zero of the run's clock.
+    pub origin_unix_ns: u64,
+    /// Every observation, in the order written.
+    pub journal: Vec<Entry>,
+    /// Texts of the numbers in spans.
+    pub dictionary: Dictionary,
+    /// One row per planned request that has ended, in the order written.
+    pub exchanges: Vec<Exchange>,
+    /// One row per span received, in the order written.
+    pub spans: Vec<Span>,
+}
+
+/// Writes a file so that it is either whole or not there: a temporary name, then a rename.
+///
+/// # Errors
+/// When it can not be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = path.with_extension("partial");
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+

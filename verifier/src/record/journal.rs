@@ -1,0 +1,258 @@
+//! The journal: everything slow-changing that was seen, one JSON object a line, flushed line by line.
+
+use super::dictionary::Table;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One line of `journal.jsonl`: when, on the run's clock, and what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Nanoseconds on the run's clock.
+    pub at_ns: u64,
+    /// What was seen.
+    #[serde(flatten)]
+    pub observation: Observation,
+}
+
+/// What can be seen, besides exchanges and spans. New kinds may be added; a reader skips kinds it does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Observation {
+    /// First line of every journal.
+    RunStarted {
+        /// Name of the run folder.
+        run_id: String,
+        /// [`super::RunKey`] as 32 hex digits.
+        run_key: String,
+        /// Unix nanoseconds at zero of the run's clock.
+        origin_unix_ns: u64,
+        /// Version of the verifier.
+        verifier_version: String,
+        /// The machine that generates the load.
+        host: Host,
+    },
+    /// The target answers.
+    TargetReady {
+        /// Where requests go.
+        url: String,
+        /// Where it exports to, if the verifier is its receiver.
+        otlp_grpc: Option<String>,
+        /// The same for OTLP/HTTP.
+        otlp_http: Option<String>,
+        /// Replicas that the verifier started itself: process ids.
+        pids: Vec<u32>,
+    },
+    /// The target could not be started or reached.
+    TargetFailed {
+        /// Why, for a person.
+        error: String,
+    },
+    /// A replica that the verifier started has ended.
+    TargetExited {
+        /// Process id.
+        pid: u32,
+        /// As the operating system says it, e.g. "exit status: 0".
+        status: String,
+        /// It was asked to.
+        expected: bool,
+    },
+    /// Load of a stage begins.
+    StageStarted {
+        /// Index in the plan.
+        stage: u16,
+    },
+    /// All exchanges of the stage have ended, and their rows were handed over.
+    StageEnded {
+        /// Index in the plan.
+        stage: u16,
+        /// Requests planned in it: its number of exchange rows.
+        planned: u64,
+    },
+    /// How one load worker did in one stage: the generator's own health.
+    Worker {
+        /// Index of the stage.
+        stage: u16,
+        /// Worker number.
+        worker: u16,
+        /// Connections (or users) it held.
+        connections: u32,
+        /// Most connections it had open at once.
+        opened: u32,
+        /// Requests it planned.
+        planned: u64,
+        /// Wall time of the stage in this worker.
+        wall_ns: u64,
+        /// CPU time of its thread in the stage.
+        cpu_ns: u64,
+        /// Delay from the moment a request could have been sent to the moment it was, 50th percentile.
+        lag_p50_ns: u64,
+        /// 99th percentile of that delay.
+        lag_p99_ns: u64,
+        /// Longest such delay.
+        lag_max_ns: u64,
+    },
+    /// A text of the dictionary; written before any row that uses its number.
+    Dictionary {
+        /// The list.
+        table: Table,
+        /// The number.
+        number: u16,
+        /// The text.
+        text: String,
+    },
+    /// The running figures of one second, for whoever watches.
+    Second(Second),
+    /// The trace receiver's books since the run's start. The last one counts.
+    Receiver(Receiver),
+    /// The service's own span books, as its `/metrics` gave them. The last one of each source counts.
+    ServiceBooks {
+        /// Which replica.
+        source: String,
+        /// Spans started.
+        started: u64,
+        /// Spans acknowledged by the receiver.
+        acknowledged: u64,
+        /// Spans lost, by reason.
+        lost: std::collections::BTreeMap<String, u64>,
+    },
+    /// All load has ended; the run waits for the traces that are still on their way.
+    DrainStarted {
+        /// Exchanges whose trace is due.
+        expected: u64,
+        /// Of those, complete by now.
+        complete: u64,
+    },
+    /// The drain has ended: everything has arrived, or the deadline has passed.
+    DrainEnded {
+        /// Exchanges whose trace is due.
+        expected: u64,
+        /// Of those, complete.
+        complete: u64,
+        /// The plan's deadline ended it.
+        deadline_passed: bool,
+    },
+    /// Somebody asked the run to stop.
+    Interrupted {
+        /// The signal's name.
+        signal: String,
+    },
+    /// Something went wrong in the run itself, e.g. the disk filled up.
+    RunError {
+        /// Why, for a person.
+        error: String,
+    },
+    /// Last line of a journal whose run came to its own end.
+    RunEnded,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The machine that generates the load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Host name.
+    pub name: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// CPUs that this process may use.
+    pub cpus: usize,
+}
+
+/// Running figures of one second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Second {
+    /// Stage of the most recent exchange.
+    pub stage: u16,
+    /// Exchanges that ended in this second.
+    pub done: u64,
+    /// Of those, not ok.
+    pub failed: u64,
+    /// Median response time of this second's exchanges (HDR-like buckets, within 2 %), nanoseconds.
+    pub p50_ns: u64,
+    /// 99th percentile of the same.
+    pub p99_ns: u64,
+    /// Spans received so far.
+    pub spans: u64,
+    /// Exchanges so far whose trace is due.
+    pub traces_expected: u64,
+    /// Of those, complete.
+    pub traces_complete: u64,
+}
+
+/// The trace receiver's books.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Receiver {
+    /// Export requests answered.
+    pub requests: u64,
+    /// Bytes of their bodies, as they came over the wire.
+    pub bytes: u64,
+    /// Spans of this run.
+    pub spans: u64,
+    /// Spans whose trace id is not of this run.
+    pub foreign_spans: u64,
+    /// Distinct examples of such trace ids, a few, in hex.
+    pub foreign_examples: Vec<String>,
+    /// Spans that could not be read (bad ids, broken protobuf inside a readable request).
+    pub malformed_spans: u64,
+    /// Requests refused: too large, not OTLP, broken.
+    pub refused_requests: u64,
+    /// Why, of the first few.
+    pub refused_examples: Vec<String>,
+}
+
+/// Writes the journal; clones share one file.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    file: Arc<Mutex<File>>,
+}
+
+impl Journal {
+    /// Creates the file.
+    ///
+    /// # Errors
+    /// When it exists or can not be written.
+    pub fn create(path: &Path) -> Result<Journal> {
+        let file = File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Journal { file: Arc::new(Mutex::new(file)) })
+    }
+
+    /// Appends one line, in one write, so that lines of several threads never mix.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn write(&self, entry: &Entry) -> Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&line).context("cannot write the journal")
+    }
+}
+
+/// Reads a journal. A torn last line is dropped; a broken line in the middle is an error.
+///
+/// # Errors
+/// When the file can not be read or holds a broken line that is not its last.
+pub fn read_journal(path: &Path) -> Result<Vec<Entry>> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut reader = BufReader::new(file);
+    let mut entries = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') {
+            break; // the write was cut by a crash
+        }
+        entries.push(
+            serde_json::from_slice(&line).with_context(|| format!("{} line {number} is damaged", path.display()))?,
+        );
+    }
+    Ok(entries)
+}

@@ -1,0 +1,28 @@
+//! WHAT WAS SEEN: the medium between those who watch and those who judge. One clock, one row per
+//! planned request, one row per span, and a journal of everything that changes slowly.
+
+pub mod clock;
+pub mod run_key;
+
+pub mod exchange;
+pub mod span;
+pub mod dictionary;
+pub mod journal;
+
+pub mod rows;
+pub mod parquet;
+pub mod folder;
+
+pub mod live;
+pub mod recorder;
+
+pub use clock::Clock;
+pub use dictionary::{Dictionary, Table};
+pub use exchange::{Exchange, Outcome};
+pub use folder::{Recorded, RunFolder, write_whole};
+pub use journal::{Entry, Host, Journal, Observation, Receiver, Second, read_journal};
+pub use live::{Completeness, Live, Sketch};
+pub use recorder::{Expected, Recorder, Recording};
+pub use rows::{Row, RowWriter, read_rows};
+pub use run_key::RunKey;
+pub use span::Span;

@@ -1,0 +1,255 @@
+//! The recorder: takes what every part of a run saw and puts it on disk, from one thread of its own,
+//! and keeps the running count of which requests have their whole trace.
+
+use super::live::{Completeness, Live, Sketch};
+use super::{
+    Clock, Dictionary, Entry, Exchange, Journal, Observation, RowWriter, RunFolder, RunKey, Second, Span, Table,
+};
+use anyhow::{Context, Result};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Chunks that may wait for the disk. Past that, whoever has more waits, and the wait shows as
+/// generator lag (load workers) or as back-pressure on the exporter (trace receiver).
+const QUEUE: usize = 1024;
+
+/// A span that the plan expects in the trace of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its name.
+    pub name: String,
+    /// Expected of every answered request; otherwise only of those answered with success.
+    pub of_every_answer: bool,
+}
+
+enum Chunk {
+    Exchanges(Vec<Exchange>),
+    Spans(Vec<Span>),
+    Flush(SyncSender<()>),
+    Stop,
+}
+
+/// Handle to the recorder; clones share it, any thread may hold one.
+#[derive(Clone)]
+pub struct Recorder {
+    clock: Clock,
+    key: RunKey,
+    journal: Journal,
+    chunks: SyncSender<Chunk>,
+    dictionary: Arc<Mutex<Dictionary>>,
+    live: Arc<Live>,
+}
+
+/// Ends the recording; not a clone, so that exactly one owner does.
+pub struct Recording {
+    recorder: Recorder,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Recording {
+    /// Starts recording into the folder. Expected spans take the first numbers of
+    /// [`Table::SpanName`], in order; at most 16 can be followed.
+    ///
+    /// # Errors
+    /// When the files can not be created.
+    pub fn start(folder: &RunFolder, clock: Clock, key: RunKey, expected: &[Expected]) -> Result<Recording> {
+        let journal = Journal::create(&folder.journal())?;
+        let exchanges = RowWriter::create(&folder.exchange_rows())?;
+        let spans = RowWriter::create(&folder.span_rows())?;
+        let (sender, receiver) = sync_channel(QUEUE);
+        let live = Arc::new(Live::default());
+        let recorder = Recorder {
+            clock,
+            key,
+            journal,
+            chunks: sender,
+            dictionary: Arc::default(),
+            live: Arc::clone(&live),
+        };
+        for span in expected {
+            recorder.intern(Table::SpanName, &span.name);
+        }
+        recorder.intern(Table::Detail, "");
+        let writer = Writer {
+            exchanges,
+            spans,
+            completeness: Completeness::new(expected),
+            sketch: Sketch::default(),
+            second: Second::default(),
+            recorder: recorder.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || writer.run(&receiver))
+            .context("cannot start the recorder's thread")?;
+        Ok(Recording { recorder, thread: Some(thread) })
+    }
+
+    /// A handle for those who have something to record.
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    /// Writes what is still queued and ends the thread. Whoever records afterwards is ignored.
+    ///
+    /// # Errors
+    /// When something could not be written: the rows on disk are then fewer than were seen.
+    pub fn stop(mut self) -> Result<()> {
+        // A send fails only when the thread has already ended; then its own error says why.
+        let _ = self.recorder.chunks.send(Chunk::Stop);
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            _ => anyhow::bail!("the recorder's thread panicked"),
+        }
+    }
+}
+
+impl Recorder {
+    /// The run's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The run's key.
+    pub fn key(&self) -> RunKey {
+        self.key
+    }
+
+    /// Counters for whoever watches the run.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Hands over exchanges; waits when the disk is behind.
+    pub fn exchanges(&self, rows: Vec<Exchange>) {
+        if !rows.is_empty() {
+            let _ = self.chunks.send(Chunk::Exchanges(rows)); // fails only after a write error, which `failed` shows
+        }
+    }
+
+    /// Hands over spans; waits when the disk is behind.
+    pub fn spans(&self, rows: Vec<Span>) {
+        if !rows.is_empty() {
+            let _ = self.chunks.send(Chunk::Spans(rows));
+        }
+    }
+
+    /// Returns when everything handed over before is written and counted.
+    pub fn flush(&self) {
+        let (sender, done) = sync_channel(1);
+        if self.chunks.send(Chunk::Flush(sender)).is_ok() {
+            let _ = done.recv();
+        }
+    }
+
+    /// Writes a journal line stamped now.
+    pub fn observe(&self, observation: Observation) {
+        let entry = Entry { at_ns: self.clock.now_ns(), observation };
+        if let Err(error) = self.journal.write(&entry) {
+            self.live.fail(&error);
+        }
+    }
+
+    /// The number of a text; a new text is journalled first.
+    pub fn intern(&self, table: Table, text: &str) -> u16 {
+        let mut dictionary = self.dictionary.lock().unwrap_or_else(PoisonError::into_inner);
+        let (number, new) = dictionary.intern(table, text);
+        if new {
+            self.observe(Observation::Dictionary {
+                table,
+                number,
+                text: dictionary.text(table, number).to_owned(),
+            });
+        }
+        number
+    }
+}
+
+/// The recorder's own thread.
+struct Writer {
+    exchanges: RowWriter<Exchange>,
+    spans: RowWriter<Span>,
+    completeness: Completeness,
+    sketch: Sketch,
+    second: Second,
+    recorder: Recorder,
+}
+
+impl Writer {
+    fn run(mut self, chunks: &Receiver<Chunk>) -> Result<()> {
+        let result = self.write_all(chunks);
+        if let Err(error) = &result {
+            self.recorder.live.fail(error);
+        }
+        result
+    }
+
+    fn write_all(&mut self, chunks: &Receiver<Chunk>) -> Result<()> {
+        const SECOND: u64 = 1_000_000_000;
+        let mut next_second_ns = SECOND;
+        loop {
+            let now = self.recorder.clock.now_ns();
+            if now >= next_second_ns {
+                self.end_second();
+                next_second_ns = (now / SECOND + 1) * SECOND;
+                continue;
+            }
+            match chunks.recv_timeout(Duration::from_nanos(next_second_ns - now)) {
+                Ok(Chunk::Exchanges(rows)) => {
+                    self.exchanges.append(&rows)?;
+                    self.count_exchanges(&rows);
+                }
+                Ok(Chunk::Spans(rows)) => {
+                    self.spans.append(&rows)?;
+                    self.completeness.spans(&rows);
+                    self.recorder.live.spans.fetch_add(rows.len() as u64, Relaxed);
+                    self.publish();
+                }
+                Ok(Chunk::Flush(done)) => {
+                    let _ = done.send(());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Chunk::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.end_second();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn count_exchanges(&mut self, rows: &[Exchange]) {
+        self.completeness.exchanges(rows);
+        for row in rows {
+            self.second.stage = row.stage;
+            self.second.done += 1;
+            self.second.failed += u64::from(row.outcome != super::Outcome::Ok);
+            self.sketch.record(row.latency_ns());
+        }
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.recorder.live.traces_expected.store(self.completeness.expected(), Relaxed);
+        self.recorder.live.traces_complete.store(self.completeness.complete(), Relaxed);
+    }
+
+    fn end_second(&mut self) {
+        let live = &self.recorder.live;
+        let second = Second {
+            p50_ns: self.sketch.quantile(0.50),
+            p99_ns: self.sketch.quantile(0.99),
+            spans: live.spans.load(Relaxed),
+            traces_expected: self.completeness.expected(),
+            traces_complete: self.completeness.complete(),
+            ..std::mem::take(&mut self.second)
+        };
+        self.sketch = Sketch::default();
+        if second.done > 0 {
+            live.set_second(second.clone());
+            self.recorder.observe(Observation::Second(second));
+        }
+    }
+}
