@@ -10,3 +10,5 @@ pub mod record;
 pub mod run;
 
 pub mod verdict;
+
+pub mod cli;

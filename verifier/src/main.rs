@@ -1,1 +1,97 @@
-fn main(){}
+//! `verifier`: parse, dispatch, exit code.
+
+use clap::Parser;
+use std::process::ExitCode;
+use verifier::cli::{Cli, Command, FolderArgs, RunArgs};
+use verifier::plan::{Overrides, Plan};
+use verifier::record::RunFolder;
+use verifier::{run, verdict};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Wrong words on the command line, a folder that can not be used, a port that is taken.
+const USAGE: u8 = 2;
+/// Stopped by somebody; the report is written.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    if let Some(code) = run::target::embedded::child_main() {
+        return code;
+    }
+    let result = match Cli::parse().command {
+        Command::Run(args) => run(*args),
+        Command::Judge(args) => judge(&args),
+        Command::Show(args) => show(&args),
+        Command::Plan { plan } => print_plan(&plan),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("verifier: {error:#}");
+        ExitCode::from(USAGE)
+    })
+}
+
+fn load_plan(name: &str) -> anyhow::Result<Plan> {
+    match std::fs::read_to_string(name) {
+        Ok(text) => Plan::parse(&text, name),
+        Err(_) if !name.contains(['/', '.']) => Plan::named(name),
+        Err(error) => anyhow::bail!("cannot read the plan {name}: {error}"),
+    }
+}
+
+fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let overrides = Overrides {
+        connections: args.connections,
+        users: args.users,
+        spawn_rate: args.spawn_rate,
+        rate: args.rate,
+        duration: args.duration,
+        thresholds: args.thresholds,
+        seed: args.seed,
+    };
+    let plan = overrides.apply(load_plan(&args.plan)?)?;
+    let setup = run::Setup {
+        url: args.url,
+        replicas: args.replicas,
+        otlp_grpc: args.otlp_grpc,
+        otlp_http: args.otlp_http,
+        out: args.out,
+        workers: args.workers,
+        headless: args.headless,
+    };
+    let ended = run::run(plan, &setup)?;
+    let verdict = verdict::judge_folder(&ended.folder)?;
+    verdict::write_reports(&ended.folder, &verdict)?;
+    print(&verdict, args.json)?;
+    eprintln!("report: {}", ended.folder.path().join("report.html").display());
+    Ok(if ended.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::from(verdict.outcome.exit_code()) })
+}
+
+fn judge(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::open(&args.run)?;
+    let verdict = verdict::judge_folder(&folder)?;
+    verdict::write_reports(&folder, &verdict)?;
+    print(&verdict, args.json)?;
+    Ok(ExitCode::from(verdict.outcome.exit_code()))
+}
+
+fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    let verdict = verdict::read_verdict(&RunFolder::open(&args.run)?)?;
+    print(&verdict, args.json)?;
+    Ok(ExitCode::from(verdict.outcome.exit_code()))
+}
+
+fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {
+    if json {
+        print!("{}", verdict::to_json(verdict)?);
+        eprint!("{}", verdict::to_text(verdict));
+    } else {
+        print!("{}", verdict::to_text(verdict));
+    }
+    Ok(())
+}
+
+fn print_plan(name: &str) -> anyhow::Result<ExitCode> {
+    print!("{}", load_plan(name)?.to_toml()?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -3,11 +3,13 @@
 
 mod builtin;
 mod duration;
+mod overrides;
 mod stage;
 mod threshold;
 
 pub use builtin::{BUILTIN, builtin};
 pub use duration::{format_duration, parse_duration};
+pub use overrides::Overrides;
 pub use stage::{Load, Stage, Wait};
 pub use threshold::{Metric, Operator, Statistic, Threshold};
 

@@ -126,14 +126,12 @@ pub enum Observation {
         /// Of those, complete by now.
         complete: u64,
     },
-    /// The drain has ended: everything has arrived, or the deadline has passed.
+    /// Nothing more is taken in: every trace has arrived, or the plan's deadline has passed and the target has ended.
     DrainEnded {
         /// Exchanges whose trace is due.
         expected: u64,
         /// Of those, complete.
         complete: u64,
-        /// The plan's deadline ended it.
-        deadline_passed: bool,
     },
     /// Somebody asked the run to stop.
     Interrupted {

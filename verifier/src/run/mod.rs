@@ -1,1 +1,259 @@
-//! DURING: drives the load, watches the target, takes in the traces; everything seen goes to `record`.
+//! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
+//! traces, stops everything; what was seen is then in the run folder, ready to be judged.
+
+pub mod load;
+pub mod progress;
+pub mod target;
+pub mod traces;
+
+use crate::plan::Plan;
+use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
+use anyhow::{Context, Result, anyhow};
+use progress::Progress;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use target::Target;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use traces::OtlpReceiver;
+
+/// How a run is set up, beside its plan.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The target; `None`: the iris service is started here.
+    pub url: Option<String>,
+    /// Replicas to start here.
+    pub replicas: u16,
+    /// Where OTLP/gRPC is listened for; `None`: see [`Setup::listen`].
+    pub otlp_grpc: Option<SocketAddr>,
+    /// Where OTLP/HTTP is listened for.
+    pub otlp_http: Option<SocketAddr>,
+    /// The run folder; `None`: `runs/<plan>-<time>`.
+    pub out: Option<PathBuf>,
+    /// Load threads; `None`: half of the CPUs.
+    pub workers: Option<u16>,
+    /// Plain progress lines, even on a terminal.
+    pub headless: bool,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// Where it is recorded.
+    pub folder: RunFolder,
+    /// Somebody stopped it.
+    pub interrupted: bool,
+}
+
+impl Setup {
+    /// Binds one of the two OTLP listeners: where it was asked for, else on the well-known port when
+    /// the target is somebody else's (it must know where to export to), else on a free one.
+    fn listen(&self, asked: Option<SocketAddr>, flag: &str, known_port: u16) -> Result<TcpListener> {
+        let port = if self.url.is_some() { known_port } else { 0 };
+        let address = asked.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
+        TcpListener::bind(address)
+            .with_context(|| format!("cannot listen for traces on {address}: choose another with {flag}"))
+    }
+}
+
+/// Runs the plan from start to end. Blocks; makes its own small runtime for signals and timers.
+///
+/// # Errors
+/// Before any load: the run folder, the listeners or the target can not be had. Later failures are
+/// in the journal, and the run can be judged on what was seen.
+pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
+    let clock = Clock::start();
+    let seed = match plan.seed {
+        Some(seed) => seed,
+        None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
+    };
+    plan.seed = Some(seed);
+    let started = humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + Duration::from_nanos(clock.origin_unix_ns()));
+    let out = setup.out.clone().unwrap_or_else(|| {
+        PathBuf::from("runs").join(format!("{}-{}", plan.name, started.to_string().replace([':', '-'], "")))
+    });
+    let grpc = setup.listen(setup.otlp_grpc, "--otlp-grpc", 4317)?;
+    let http = setup.listen(setup.otlp_http, "--otlp-http", 4318)?;
+    let folder = RunFolder::create(&out)?;
+    crate::record::write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
+
+    let key = RunKey::from_seed(seed);
+    let recording = Recording::start(&folder, clock, key, &traces::expected(&plan))?;
+    let recorder = recording.recorder();
+    recorder.observe(Observation::RunStarted {
+        run_id: out.file_name().map_or_else(|| out.display().to_string(), |n| n.to_string_lossy().into_owned()),
+        run_key: key.to_string(),
+        origin_unix_ns: clock.origin_unix_ns(),
+        verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host(),
+    });
+    let receiver = OtlpReceiver::start(grpc, http, recorder.clone())?;
+    let target = match start_target(setup, &receiver, &folder, &recorder) {
+        Ok(target) => target,
+        Err(error) => {
+            recorder.observe(Observation::TargetFailed { error: format!("{error:#}") });
+            receiver.stop();
+            recording.stop()?;
+            return Err(error);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let conductor = Conductor { plan, setup, recorder: recorder.clone(), cancel: CancellationToken::new(), interrupted: false };
+    let (interrupted, target) = runtime.block_on(conductor.conduct(target))?;
+    runtime.shutdown_background();
+    target.stop(&recorder);
+    receiver.stop();
+    recorder.flush();
+    finish(recording, &recorder, &folder)?;
+    Ok(Ended { folder, interrupted })
+}
+
+/// Where the target is, started here or elsewhere; journalled.
+fn start_target(setup: &Setup, receiver: &OtlpReceiver, folder: &RunFolder, recorder: &Recorder) -> Result<Target> {
+    let target = match &setup.url {
+        Some(url) => Target::external(url)?,
+        None => Target::embedded(setup.replicas, receiver.grpc_address(), folder.path())?,
+    };
+    recorder.observe(Observation::TargetReady {
+        url: target.url().to_owned(),
+        otlp_grpc: Some(receiver.grpc_address().to_string()),
+        otlp_http: Some(receiver.http_address().to_string()),
+        pids: target.pids(),
+    });
+    Ok(target)
+}
+
+/// Closes the books: last journal line, last rows, Parquet.
+fn finish(recording: Recording, recorder: &Recorder, folder: &RunFolder) -> Result<()> {
+    if let Some(error) = recorder.live().failure() {
+        recorder.observe(Observation::RunError { error });
+    }
+    recorder.observe(Observation::DrainEnded {
+        expected: recorder.live().traces_expected.load(Relaxed),
+        complete: recorder.live().traces_complete.load(Relaxed),
+    });
+    recorder.observe(Observation::RunEnded);
+    recording.stop()?;
+    folder.seal()
+}
+
+/// The part of a run that waits: for the load, for the traces, for somebody's Ctrl-C.
+struct Conductor<'a> {
+    plan: Plan,
+    setup: &'a Setup,
+    recorder: Recorder,
+    cancel: CancellationToken,
+    interrupted: bool,
+}
+
+impl Conductor<'_> {
+    async fn conduct(mut self, mut target: Target) -> Result<(bool, Target)> {
+        let mut signals = Signals::new()?;
+        let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
+        let load = self.start_load(target.url())?;
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        tokio::pin!(load);
+        let loaded = loop {
+            tokio::select! {
+                ended = &mut load => break ended,
+                signal = signals.next() => self.interrupt(signal),
+                _ = tick.tick() => {
+                    target.poll(&self.recorder);
+                    progress.show(&self.recorder);
+                    if self.recorder.live().failure().is_some() {
+                        self.cancel.cancel();
+                    }
+                }
+            }
+        };
+        match loaded {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.recorder.observe(Observation::RunError { error: format!("{error:#}") }),
+            Err(panic) => self.recorder.observe(Observation::RunError { error: format!("the load's thread panicked: {panic}") }),
+        }
+        self.drain(&mut signals, &mut progress, &mut tick).await;
+        Ok((self.interrupted, target))
+    }
+
+    fn start_load(&self, url: &str) -> Result<JoinHandle<Result<()>>> {
+        let address = load::Target::resolve(url)?;
+        let options = load::Options {
+            workers: self.setup.workers.map_or_else(load::default_workers, usize::from),
+            seed: self.plan.seed.unwrap_or_default(),
+        };
+        let (plan, recorder, cancel) = (self.plan.clone(), self.recorder.clone(), self.cancel.clone());
+        Ok(tokio::task::spawn_blocking(move || load::run(&plan, &address, &options, &recorder, &cancel)))
+    }
+
+    /// Waits until every exchange has its trace, or the plan's deadline.
+    async fn drain(&mut self, signals: &mut Signals, progress: &mut Progress, tick: &mut tokio::time::Interval) {
+        self.recorder.flush();
+        let live = self.recorder.live();
+        let counts = || (live.traces_expected.load(Relaxed), live.traces_complete.load(Relaxed));
+        let (expected, complete) = counts();
+        self.recorder.observe(Observation::DrainStarted { expected, complete });
+        if self.plan.traces.spans.is_empty() {
+            return;
+        }
+        let deadline = tokio::time::sleep(self.plan.traces.drain);
+        tokio::pin!(deadline);
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            let (expected, complete) = counts();
+            if complete >= expected || live.failure().is_some() {
+                break;
+            }
+            tokio::select! {
+                () = &mut deadline => break,
+                signal = signals.next() => self.interrupt(signal),
+                _ = tick.tick() => progress.drain(&self.recorder),
+                _ = look.tick() => {}
+            }
+        }
+        progress.end();
+    }
+
+    /// The first signal ends the load and keeps the books; the second ends the process at once.
+    fn interrupt(&mut self, signal: &'static str) {
+        if self.interrupted {
+            eprintln!("\nverifier: stopped at once; `verifier judge` reads what was recorded");
+            std::process::exit(130);
+        }
+        self.interrupted = true;
+        eprintln!("\nverifier: {signal}: stopping the load, then judging what was seen (again to stop at once)");
+        self.recorder.observe(Observation::Interrupted { signal: signal.to_owned() });
+        self.cancel.cancel();
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals> {
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// The machine that generates the load.
+fn host() -> Host {
+    let uname = rustix::system::uname();
+    Host {
+        name: uname.nodename().to_string_lossy().into_owned(),
+        kernel: uname.release().to_string_lossy().into_owned(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}

@@ -1,0 +1,26 @@
+# Every verb a person needs; CI calls these and nothing else. `just` alone lists them.
+
+default:
+    @just --list
+
+# The main job: load, traces, verdict, on this machine alone
+run *ARGS:
+    cargo run --release -p verifier -- run {{ARGS}}
+
+# Every test; no network and no tool but cargo
+test:
+    cargo test --workspace
+
+# Format, lints, documentation
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Advisories, licences, sources; needs cargo-deny and, for advisories, the network
+deny *ARGS="bans licenses sources":
+    cargo deny check {{ARGS}}
+
+# Throughput of the verifier beside wrk, and the service's CPU per request traced and untraced, interleaved
+bench *ARGS:
+    bench/run {{ARGS}}

@@ -1,0 +1,126 @@
+//! What can be typed: flags and their words, no logic.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::plan::{Threshold, parse_duration};
+
+/// Drives load at a traced service, takes in every trace, and gives a verdict that can be re-computed.
+#[derive(Debug, Parser)]
+#[command(name = "verifier", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 pass, 1 fail, 2 usage, 3 unknown (invalid or unfinished run, no data, the target never answered), 130 interrupted (the report is written)";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Drive a plan's load, collect every trace, judge, and write the run folder
+    Run(Box<RunArgs>),
+    /// Judge a run folder again: the same verdict, byte for byte, with no target
+    Judge(FolderArgs),
+    /// Print the verdict of a run folder
+    Show(FolderArgs),
+    /// Print a plan with every default filled in, to start one of your own
+    Plan {
+        /// A built-in plan or a TOML file
+        #[arg(default_value = "quick")]
+        plan: String,
+    },
+}
+
+/// `verifier run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A built-in plan (quick) or a TOML file
+    #[arg(default_value = "quick")]
+    pub plan: String,
+
+    /// Closed loop like wrk: one stage per number of connections
+    #[arg(short, long, value_delimiter = ',', value_name = "N,..", help_heading = "Load (replaces the plan's stages)")]
+    pub connections: Vec<u32>,
+
+    /// Closed loop like Locust: one stage per number of users
+    #[arg(short, long, value_delimiter = ',', value_name = "N,..", help_heading = "Load (replaces the plan's stages)")]
+    pub users: Vec<u32>,
+
+    /// Users spawned per second [default: all at once]
+    #[arg(short = 'r', long, value_name = "PER_SECOND", requires = "users", help_heading = "Load (replaces the plan's stages)")]
+    pub spawn_rate: Option<f64>,
+
+    /// Open loop: one stage per rate, requests per second
+    #[arg(short = 'R', long, value_delimiter = ',', value_name = "N,..", help_heading = "Load (replaces the plan's stages)")]
+    pub rate: Vec<f64>,
+
+    /// How long each stage lasts: 30s, 2m, 1m30s
+    #[arg(short, long, visible_alias = "run-time", value_parser = parse_duration, value_name = "DURATION", help_heading = "Load (replaces the plan's stages)")]
+    pub duration: Option<Duration>,
+
+    /// A condition that must hold, like 'p99<250ms', 'error_rate<1%', 'span(model_inference).p99<5ms'; beside the plan's
+    #[arg(long = "threshold", value_name = "CONDITION")]
+    pub thresholds: Vec<Threshold>,
+
+    /// The target, e.g. http://10.0.0.7:80; without it the iris service is started here
+    #[arg(long, visible_alias = "host", value_name = "URL")]
+    pub url: Option<String>,
+
+    /// Replicas of the service to start here
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "url")]
+    pub replicas: u16,
+
+    /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317 with --url, else a free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub otlp_grpc: Option<SocketAddr>,
+
+    /// Where traces come in by OTLP/HTTP [default: 127.0.0.1:4318 with --url, else a free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub otlp_http: Option<SocketAddr>,
+
+    /// The run folder [default: runs/<plan>-<time>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Seed of the trace ids and of every random choice [default: random, and written to plan.toml]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+
+    /// Load threads [default: half of the CPUs]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+
+    /// Plain progress lines, even on a terminal
+    #[arg(long)]
+    pub headless: bool,
+
+    /// Print verdict.json on stdout; all else goes to stderr
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `verifier judge` and `verifier show`.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// The run folder
+    pub run: PathBuf,
+    /// Print verdict.json instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,91 @@
+//! What a person sees on the terminal while a run runs: one line that renews itself on a terminal,
+//! a line every few seconds elsewhere. It only reads the recorder's running figures.
+
+use crate::plan::{Plan, format_duration};
+use crate::record::Recorder;
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Nanoseconds between two lines where no terminal renews them.
+const LINE_EVERY_NS: u64 = 2_000_000_000;
+
+/// The progress line.
+pub struct Progress {
+    stages: Vec<(String, u64)>,
+    renew: bool,
+    next_line_ns: u64,
+}
+
+impl Progress {
+    /// Says what is about to happen.
+    pub fn start(plan: &Plan, url: &str, headless: bool) -> Progress {
+        let renew = stderr().is_terminal() && !headless;
+        eprintln!(
+            "verifier: plan {}, {} stages, {} of load at {} {url}{}",
+            plan.name,
+            plan.stages.len(),
+            format_duration(plan.duration()),
+            plan.request.method,
+            plan.request.path,
+        );
+        let stages = plan
+            .stages
+            .iter()
+            .map(|s| (s.name.clone(), u64::try_from(s.duration.as_nanos()).unwrap_or(u64::MAX)))
+            .collect();
+        Progress { stages, renew, next_line_ns: 0 }
+    }
+
+    /// Renews the line with the figures of the last second.
+    pub fn show(&mut self, recorder: &Recorder) {
+        let second = recorder.live().second();
+        let (stage, _) = &self.stages[usize::from(second.stage).min(self.stages.len() - 1)];
+        let line = format!(
+            "{stage:<18} {:>8} req/s  p50 {:>8}  p99 {:>8}  failed {}  traces {}/{}",
+            second.done,
+            milliseconds(second.p50_ns),
+            milliseconds(second.p99_ns),
+            second.failed,
+            recorder.live().traces_complete.load(Relaxed),
+            recorder.live().traces_expected.load(Relaxed),
+        );
+        if second.done > 0 {
+            self.write(recorder.clock().now_ns(), &line);
+        }
+    }
+
+    /// Renews the line while traces are awaited.
+    pub fn drain(&mut self, recorder: &Recorder) {
+        let live = recorder.live();
+        let line = format!(
+            "waiting for traces: {} of {} complete",
+            live.traces_complete.load(Relaxed),
+            live.traces_expected.load(Relaxed),
+        );
+        self.write(recorder.clock().now_ns(), &line);
+    }
+
+    /// Leaves the line for good.
+    pub fn end(&mut self) {
+        if self.renew {
+            eprint!("\r\x1b[K");
+        }
+    }
+
+    fn write(&mut self, now_ns: u64, line: &str) {
+        if self.renew {
+            eprint!("\r\x1b[K{line}");
+            // A terminal that went away must not end the run.
+            let _ = stderr().flush();
+        } else if now_ns >= self.next_line_ns {
+            self.next_line_ns = now_ns + LINE_EVERY_NS;
+            eprintln!("{line}");
+        }
+    }
+}
+
+fn milliseconds(ns: u64) -> String {
+    let ms = Duration::from_nanos(ns).as_secs_f64() * 1e3;
+    if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") }
+}

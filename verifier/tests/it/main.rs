@@ -1,0 +1,3 @@
+//! The verifier's integration tests: one binary, a module per subject.
+
+mod architecture;
