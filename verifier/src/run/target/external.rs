@@ -1,0 +1,47 @@
+//! A target that runs already: its URL, checked before anything is started.
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Gives back `http://host:port` of the URL.
+///
+/// # Errors
+/// When the scheme is not `http`, or the URL holds more than a host and a port: the path is the plan's.
+pub fn check(url: &str) -> Result<String> {
+    let advice = || format!("--url {url:?}: write it like http://10.0.0.7:8080");
+    let uri: http::Uri = url.parse().with_context(advice)?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => bail!("--url {url}: https is not built in yet; use the http port of the target"),
+        _ => bail!(advice()),
+    }
+    let authority = uri.authority().with_context(advice)?;
+    ensure!(!authority.as_str().contains('@') && !authority.host().is_empty(), advice());
+    ensure!(
+        uri.path().trim_matches('/').is_empty() && uri.query().is_none(),
+        "--url {url}: the path belongs in the plan, as request.path"
+    );
+    Ok(format!("http://{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn urls() {
+        assert_eq!(check("http://localhost:8080/").unwrap(), "http://localhost:8080");
+        assert_eq!(check("http://[::1]:9").unwrap(), "http://[::1]:9");
+        assert_eq!(check("http://iris").unwrap(), "http://iris:80");
+        for (url, why) in [
+            ("localhost:8080", "write it like"),
+            ("https://localhost", "https is not built in"),
+            ("http://", "write it like"),
+            ("http://a@b", "write it like"),
+            ("http://a/predict", "request.path"),
+            ("not a url", "write it like"),
+        ] {
+            let error = format!("{:#}", check(url).unwrap_err());
+            assert!(error.contains(why), "{url}: {error}");
+        }
+    }
+}
