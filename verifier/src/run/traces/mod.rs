@@ -1,0 +1,21 @@
+//! Traces come in: from the wire to span rows of the run.
+
+mod decode;
+mod intake;
+mod otlp;
+
+pub use decode::{Malformed, RawSpan, walk};
+pub use intake::{Intake, Taken};
+pub use otlp::OtlpReceiver;
+
+use crate::plan::{On, Plan};
+use crate::record::Expected;
+
+/// The plan's expected spans, as the recorder follows them.
+pub fn expected(plan: &Plan) -> Vec<Expected> {
+    let follow = |span: &crate::plan::ExpectedSpan| Expected {
+        name: span.name.clone(),
+        of_every_answer: span.on == On::Answered,
+    };
+    plan.traces.spans.iter().map(follow).collect()
+}
