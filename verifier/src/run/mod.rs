@@ -191,7 +191,8 @@ impl Conductor<'_> {
     /// Waits until every exchange has its trace, or the plan's deadline.
     async fn drain(&mut self, signals: &mut Signals, progress: &mut Progress, tick: &mut tokio::time::Interval) {
         self.recorder.flush();
-        let live = self.recorder.live();
+        let recorder = self.recorder.clone();
+        let live = recorder.live();
         let counts = || (live.traces_expected.load(Relaxed), live.traces_complete.load(Relaxed));
         let (expected, complete) = counts();
         self.recorder.observe(Observation::DrainStarted { expected, complete });

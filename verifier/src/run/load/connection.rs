@@ -1,0 +1,124 @@
+//! One connection and the request that it carries; a user is one of these, too.
+
+use super::response::Parser;
+use crate::record::{Exchange, Outcome};
+use mio::net::TcpStream;
+use std::io::{ErrorKind, Write};
+
+/// A request that was planned and has not ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) seq: u64,
+    pub(super) intended_ns: u64,
+    /// From when on only the generator itself could delay the send.
+    pub(super) ready_ns: u64,
+    pub(super) connected_ns: u64,
+    pub(super) sent_ns: u64,
+    pub(super) first_byte_ns: u64,
+}
+
+impl Pending {
+    pub(super) fn new(seq: u64, intended_ns: u64, ready_ns: u64) -> Pending {
+        Pending { seq, intended_ns, ready_ns, connected_ns: 0, sent_ns: 0, first_byte_ns: 0 }
+    }
+
+    /// The row it ends as.
+    pub(super) fn row(&self, outcome: Outcome, status: u16, bytes: u64, connection: u32, stage: u16, done_ns: u64) -> Exchange {
+        Exchange {
+            seq: self.seq,
+            intended_ns: self.intended_ns,
+            sent_ns: self.sent_ns,
+            connected_ns: self.connected_ns,
+            first_byte_ns: self.first_byte_ns,
+            done_ns,
+            connection,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            stage,
+            status,
+            outcome,
+        }
+    }
+}
+
+/// What a connection is doing.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// There is none.
+    #[default]
+    Closed,
+    /// The handshake is under way.
+    Connecting(TcpStream),
+    /// Open, and free for a request.
+    Free(TcpStream),
+    /// A request is being written, or its answer is awaited.
+    Busy(TcpStream),
+}
+
+/// One connection of a stage.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) state: State,
+    pub(super) pending: Option<Pending>,
+    pub(super) parser: Parser,
+    /// When the handshake, or the exchange, is given up; 0 for never.
+    pub(super) deadline_ns: u64,
+    /// Open loop: since when it has had no request.
+    pub(super) free_since_ns: u64,
+    /// Failures since the last whole answer.
+    pub(super) failures: u32,
+    /// What of the request the kernel has not taken yet.
+    unwritten: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) fn new(head_only: bool) -> Connection {
+        Connection {
+            state: State::Closed,
+            pending: None,
+            parser: Parser::new(head_only),
+            deadline_ns: 0,
+            free_since_ns: 0,
+            failures: 0,
+            unwritten: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.state, State::Free(_))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Free(_) | State::Busy(_))
+    }
+
+    /// Hands a request to the kernel as far as it takes it.
+    pub(super) fn write(&mut self, request: &[u8]) -> std::io::Result<()> {
+        let (State::Free(mut stream) | State::Busy(mut stream)) = std::mem::take(&mut self.state) else {
+            return Err(ErrorKind::NotConnected.into());
+        };
+        self.unwritten.clear();
+        let written = match stream.write(request) {
+            Ok(written) => written,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+            Err(error) => return Err(error),
+        };
+        self.unwritten.extend_from_slice(&request[written..]);
+        self.state = State::Busy(stream);
+        Ok(())
+    }
+
+    /// Hands over what was left, now that there is room again.
+    pub(super) fn write_rest(&mut self) -> std::io::Result<()> {
+        while let State::Busy(stream) = &mut self.state
+            && !self.unwritten.is_empty()
+        {
+            match stream.write(&self.unwritten) {
+                Ok(written) => drop(self.unwritten.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

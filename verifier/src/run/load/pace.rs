@@ -1,0 +1,149 @@
+//! When requests are wanted: the arrival model of one stage, as one worker sees it. Pure arithmetic.
+
+use crate::plan::{Load, Wait};
+use std::time::Duration;
+
+/// One worker's part of a stage's arrivals. Requests, connections and users are dealt to workers in turn.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    load: Load,
+    worker: u64,
+    workers: u64,
+    start_ns: u64,
+    end_ns: u64,
+    /// Open loop: this worker's next request, counted within the worker.
+    next: u64,
+    random: u64,
+}
+
+impl Pace {
+    pub(super) fn new(load: Load, worker: usize, workers: usize, start_ns: u64, duration: Duration, seed: u64) -> Pace {
+        Pace {
+            load,
+            worker: worker as u64,
+            workers: workers as u64,
+            start_ns,
+            end_ns: start_ns + nanoseconds(duration),
+            next: 0,
+            random: (seed ^ (worker as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.load, Load::Rate { .. })
+    }
+
+    pub(super) fn end_ns(&self) -> u64 {
+        self.end_ns
+    }
+
+    /// Nothing is started from `now_ns` on: whatever would have been wanted later never was.
+    pub(super) fn stop(&mut self, now_ns: u64) {
+        self.end_ns = self.end_ns.min(now_ns);
+    }
+
+    /// Connections (or users) that this worker holds.
+    pub(super) fn connections(&self) -> usize {
+        let all = u64::from(self.load.connections());
+        let mine = all / self.workers + u64::from(self.worker < all % self.workers);
+        usize::try_from(mine).unwrap_or(usize::MAX)
+    }
+
+    /// When connection (or user) `number` of this worker wants its first request.
+    pub(super) fn first_ns(&self, number: usize) -> u64 {
+        match self.load {
+            Load::Users { spawn_rate, .. } => {
+                let user = number as u64 * self.workers + self.worker;
+                self.start_ns + (user as f64 / spawn_rate * 1e9) as u64
+            }
+            _ => self.start_ns,
+        }
+    }
+
+    /// When a closed-loop connection wants its next request, its last having been wanted at
+    /// `intended_ns` and answered at `done_ns`.
+    pub(super) fn next_ns(&mut self, intended_ns: u64, done_ns: u64) -> u64 {
+        match self.load {
+            Load::Users { wait: Wait::Constant(pause), .. } => done_ns + nanoseconds(pause),
+            Load::Users { wait: Wait::Between(least, most), .. } => {
+                let (least, most) = (nanoseconds(least), nanoseconds(most));
+                done_ns + least + self.random() % (most - least + 1)
+            }
+            Load::Users { wait: Wait::ConstantThroughput(rate), .. } => done_ns.max(intended_ns + (1e9 / rate) as u64),
+            Load::Connections { .. } | Load::Rate { .. } => done_ns,
+        }
+    }
+
+    /// Open loop: when the next request of this worker is wanted; `None` when all have been taken.
+    pub(super) fn arrival_ns(&self) -> Option<u64> {
+        let Load::Rate { rate, .. } = self.load else { return None };
+        let index = self.next * self.workers + self.worker;
+        // Each from the start anew: nothing adds up over a long stage.
+        let at_ns = self.start_ns + (index as f64 / rate * 1e9).round() as u64;
+        (at_ns < self.end_ns).then_some(at_ns)
+    }
+
+    /// Open loop: takes the request that [`Pace::arrival_ns`] gave.
+    pub(super) fn take_arrival(&mut self) {
+        self.next += 1;
+    }
+
+    /// A number for back-off's jitter and for waits (xorshift64, Marsaglia 2003).
+    pub(super) fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}
+
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_open_loop_wants_exactly_rate_times_duration(rate in 1_u32..5000, seconds in 1_u64..5, workers in 1_usize..5) {
+            let load = Load::Rate { rate: f64::from(rate), connections: 1 };
+            let mut all = Vec::new();
+            for worker in 0..workers {
+                let mut pace = Pace::new(load, worker, workers, 1000, Duration::from_secs(seconds), 1);
+                while let Some(at) = pace.arrival_ns() {
+                    all.push(at);
+                    pace.take_arrival();
+                }
+            }
+            all.sort_unstable();
+            prop_assert_eq!(all.len() as u64, u64::from(rate) * seconds);
+            prop_assert_eq!(all[0], 1000);
+            for (i, at) in all.iter().enumerate() {
+                prop_assert_eq!(*at, 1000 + (i as f64 / f64::from(rate) * 1e9).round() as u64);
+            }
+        }
+
+        #[test]
+        fn connections_are_dealt_whole(connections in 1_u32..3000, workers in 1_usize..9) {
+            let of = |worker| Pace::new(Load::Connections { connections }, worker, workers, 0, Duration::ZERO, 1).connections();
+            prop_assert_eq!((0..workers).map(of).sum::<usize>(), connections as usize);
+        }
+    }
+
+    #[test]
+    fn users_wait_as_told() {
+        let users = |wait| {
+            let load = Load::Users { users: 4, spawn_rate: 2.0, wait };
+            Pace::new(load, 0, 1, 0, Duration::from_secs(60), 9)
+        };
+        assert_eq!(users(Wait::Constant(Duration::from_nanos(5))).first_ns(3), 1_500_000_000);
+        assert_eq!(users(Wait::Constant(Duration::from_nanos(5))).next_ns(0, 100), 105);
+        assert_eq!(users(Wait::ConstantThroughput(2.0)).next_ns(0, 100), 500_000_000);
+        let mut between = users(Wait::Between(Duration::from_nanos(5), Duration::from_nanos(7)));
+        let seen: std::collections::BTreeSet<u64> = (0..100).map(|_| between.next_ns(0, 100)).collect();
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [105, 106, 107]);
+    }
+}

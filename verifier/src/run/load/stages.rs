@@ -1,0 +1,89 @@
+//! The borders of stages, where all workers meet: a common start, a common end, a common decision to go on.
+
+use crate::plan::{Plan, Stage};
+use crate::record::{Observation, Recorder};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use tokio_util::sync::CancellationToken;
+
+/// A target to which no connection could be made for this long, since the run's first stage began, is given up.
+const GIVEN_UP_AFTER_NS: u64 = 3_000_000_000;
+
+/// What the workers of a run share.
+pub(super) struct Stages<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) workers: usize,
+    pub(super) recorder: &'a Recorder,
+    cancel: &'a CancellationToken,
+    border: Barrier,
+    proceed: AtomicBool,
+    start_ns: AtomicU64,
+    first_start_ns: AtomicU64,
+    planned: AtomicU64,
+    ever_connected: AtomicBool,
+    given_up: AtomicBool,
+}
+
+impl<'a> Stages<'a> {
+    pub(super) fn new(plan: &'a Plan, workers: usize, recorder: &'a Recorder, cancel: &'a CancellationToken) -> Stages<'a> {
+        Stages {
+            plan,
+            workers,
+            recorder,
+            cancel,
+            border: Barrier::new(workers),
+            proceed: AtomicBool::new(true),
+            start_ns: AtomicU64::new(0),
+            first_start_ns: AtomicU64::new(0),
+            planned: AtomicU64::new(0),
+            ever_connected: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits for all workers; then the start of the stage on the run's clock, or `None` when the load is over.
+    pub(super) fn begin(&self, index: u16) -> Option<(&'a Stage, u64)> {
+        let stage = self.plan.stages.get(usize::from(index));
+        if self.border.wait().is_leader() {
+            let proceed = stage.is_some() && !self.stopped();
+            self.proceed.store(proceed, SeqCst);
+            if proceed {
+                self.recorder.observe(Observation::StageStarted { stage: index });
+                let now = self.recorder.clock().now_ns();
+                self.start_ns.store(now, SeqCst);
+                let _ = self.first_start_ns.compare_exchange(0, now, SeqCst, SeqCst);
+            }
+        }
+        self.border.wait();
+        stage.filter(|_| self.proceed.load(SeqCst)).map(|stage| (stage, self.start_ns.load(SeqCst)))
+    }
+
+    /// Waits until every worker has handed over its rows of the stage.
+    pub(super) fn end(&self, index: u16, planned: u64) {
+        self.planned.fetch_add(planned, SeqCst);
+        if self.border.wait().is_leader() {
+            let planned = self.planned.swap(0, SeqCst);
+            self.recorder.observe(Observation::StageEnded { stage: index, planned });
+        }
+    }
+
+    /// Nothing more is to be started: somebody asked, the disk failed, or nobody is there.
+    pub(super) fn stopped(&self) -> bool {
+        self.cancel.is_cancelled() || self.given_up.load(SeqCst) || self.recorder.live().failure().is_some()
+    }
+
+    pub(super) fn connected(&self) {
+        if !self.ever_connected.load(SeqCst) {
+            self.ever_connected.store(true, SeqCst);
+        }
+    }
+
+    /// A connection failed: gives the target up if none ever succeeded.
+    pub(super) fn connect_failed(&self, now_ns: u64, error: &str) {
+        let tried = now_ns.saturating_sub(self.first_start_ns.load(SeqCst));
+        if !self.ever_connected.load(SeqCst) && tried >= GIVEN_UP_AFTER_NS && !self.given_up.swap(true, SeqCst) {
+            let error = format!("no connection could be made within {} s: {error}", tried / 1_000_000_000);
+            self.recorder.observe(Observation::TargetFailed { error });
+        }
+    }
+}
