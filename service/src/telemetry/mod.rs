@@ -1,8 +1,12 @@
 //! What we emit: spans on their way to the collector. One bounded pipeline for the request path's
 //! own spans and for whatever ends a span through the OpenTelemetry SDK.
 
+mod config;
+mod id;
 mod span;
 
+pub use config::{Compression, Exporter, OnPressure, OtlpConfig, Protocol, TelemetryConfig};
+pub use id::{new_span_id, new_trace_id};
 pub use span::{Attribute, Kind, SpanContext, SpanRecord, Status, Value};
 
 /// Records spans. Clones share one pipeline; any thread may hold one; recording never blocks.
