@@ -163,14 +163,19 @@ fn complaint(kind: &'static str, loc: Vec<Loc>, msg: impl Into<String>, input: &
     FieldError { kind, loc, msg: msg.into(), input: quoted(input), ctx }
 }
 
-/// The input itself, or the start of its text when it is long: an answer must not grow a body.
+/// The input itself; as text what would make the answer unreadable (1e999 is JSON that few parsers
+/// take), and of a long input the start, so that an answer never outgrows what was sent.
 fn quoted(input: &RawValue) -> Box<RawValue> {
     let text = input.get();
-    if text.len() <= QUOTED_BYTES {
-        return input.to_owned();
+    let quote = |text: &str| to_raw_value(text).unwrap_or_else(|_| null());
+    if text.len() > QUOTED_BYTES {
+        let start = &text[..text.floor_char_boundary(QUOTED_BYTES / 2)];
+        return quote(&format!("{start}… ({} bytes)", text.len()));
     }
-    let start = &text[..text.floor_char_boundary(QUOTED_BYTES / 2)];
-    to_raw_value(&format!("{start}… ({} bytes)", text.len())).unwrap_or_else(|_| null())
+    if serde_json::from_str::<Value>(text).is_err() {
+        return quote(text);
+    }
+    input.to_owned()
 }
 
 fn null() -> Box<RawValue> {

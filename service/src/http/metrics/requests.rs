@@ -106,7 +106,7 @@ impl Collector for &'static Requests {
                 ("http_route", route.unwrap_or_default()),
                 ("http_response_status_code", status.as_str()),
             ];
-            let bounds = BOUNDS_NS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::MAX]);
+            let bounds = BOUNDS_NS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(series.counts).collect();
             let count = series.counts.iter().sum();
             let mut metric = family.encode_family(&labels)?;
