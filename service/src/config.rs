@@ -53,14 +53,22 @@ pub struct HealthcheckArgs {
     #[arg(long, value_name = "URL", env = "IRIS_HEALTHCHECK_URL")]
     pub url: Option<String>,
     /// Where the service listens, to find its port
-    #[arg(long, hide = true, value_name = "ADDR", env = "IRIS_LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        hide = true,
+        value_name = "ADDR",
+        env = "IRIS_LISTEN",
+        default_value = "0.0.0.0:8080"
+    )]
     pub listen: std::net::SocketAddr,
 }
 
 impl HealthcheckArgs {
     /// The URL to ask.
     pub fn url(&self) -> String {
-        self.url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{}/readyz", self.listen.port()))
+        self.url
+            .clone()
+            .unwrap_or_else(|| format!("http://127.0.0.1:{}/readyz", self.listen.port()))
     }
 }
 
@@ -76,12 +84,19 @@ pub enum LogFormat {
 impl Cli {
     /// What to do; `serve` unless another is named.
     pub fn command(self) -> Command {
-        self.command.unwrap_or_else(|| Command::Serve(Box::new(self.serve)))
+        self.command
+            .unwrap_or_else(|| Command::Serve(Box::new(self.serve)))
     }
 }
 
 /// The process's environment; empty values count as unset, as the OpenTelemetry specification asks.
-#[allow(clippy::disallowed_methods, reason = "the home of reading the environment")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the home of reading the environment"
+)]
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    std::env::var(name)
+        .ok()
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty())
 }

@@ -74,7 +74,9 @@ impl Error {
     pub fn message(&self) -> Cow<'_, str> {
         match self {
             Error::Invalid(errors) => {
-                let each = errors.iter().map(|error| format!("{}: {}", error.place(), error.msg));
+                let each = errors
+                    .iter()
+                    .map(|error| format!("{}: {}", error.place(), error.msg));
                 each.collect::<Vec<_>>().join("; ").into()
             }
             Error::BadRequest(message) => message.into(),
@@ -109,7 +111,9 @@ impl Error {
         }
         let body = match self {
             Error::Invalid(errors) => serde_json::to_vec(&Detail { detail: errors }),
-            other => serde_json::to_vec(&Detail { detail: other.message() }),
+            other => serde_json::to_vec(&Detail {
+                detail: other.message(),
+            }),
         };
         body.unwrap_or_default()
     }
@@ -126,7 +130,11 @@ impl FieldError {
                 Loc::Index(index) => place.push_str(&format!("[{index}]")),
             }
         }
-        if place.is_empty() { "body".to_owned() } else { place }
+        if place.is_empty() {
+            "body".to_owned()
+        } else {
+            place
+        }
     }
 }
 

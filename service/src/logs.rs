@@ -29,10 +29,19 @@ pub struct LogOptions {
 /// # Errors
 /// The filter is not one, or there is a subscriber already.
 pub fn init(options: LogOptions) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&options.filter).with_context(|| format!("--log {:?} is not a filter", options.filter))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stdout);
-    let json = JsonLines { google_cloud_project: options.google_cloud_project };
-    let set = if options.json { lines.event_format(json).try_init() } else { lines.try_init() };
+    let filter = EnvFilter::try_new(&options.filter)
+        .with_context(|| format!("--log {:?} is not a filter", options.filter))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stdout);
+    let json = JsonLines {
+        google_cloud_project: options.google_cloud_project,
+    };
+    let set = if options.json {
+        lines.event_format(json).try_init()
+    } else {
+        lines.try_init()
+    };
     set.map_err(|error| anyhow::anyhow!("logs can not be set up: {error}"))
 }
 
@@ -47,7 +56,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let now = humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(now_unix_ns()));
         let metadata = event.metadata();
         let mut line = Line(String::with_capacity(256));
@@ -68,13 +82,20 @@ impl JsonLines {
     /// Ids by their own names; with a project also by the keys that link a line to its trace
     /// (cloud.google.com/logging/docs/structured-logging).
     fn point_to_trace(&self, line: &mut Line, fields: &Fields) {
-        let Some(trace_id) = &fields.trace_id else { return };
+        let Some(trace_id) = &fields.trace_id else {
+            return;
+        };
         line.put("trace_id", trace_id);
         if let Some(project) = &self.google_cloud_project {
-            line.put("logging.googleapis.com/trace", &format!("projects/{project}/traces/{trace_id}"));
+            line.put(
+                "logging.googleapis.com/trace",
+                &format!("projects/{project}/traces/{trace_id}"),
+            );
             line.put("logging.googleapis.com/trace_sampled", &true);
         }
-        let Some(span_id) = &fields.span_id else { return };
+        let Some(span_id) = &fields.span_id else {
+            return;
+        };
         line.put("span_id", span_id);
         if self.google_cloud_project.is_some() {
             line.put("logging.googleapis.com/spanId", span_id);
@@ -173,20 +194,32 @@ mod tests {
     fn lines(project: Option<&str>, log: impl FnOnce()) -> Vec<Value> {
         let memory = Memory::default();
         let writer = memory.clone();
-        let format = JsonLines { google_cloud_project: project.map(str::to_owned) };
-        let lines = tracing_subscriber::fmt().event_format(format).with_writer(move || writer.clone()).finish();
+        let format = JsonLines {
+            google_cloud_project: project.map(str::to_owned),
+        };
+        let lines = tracing_subscriber::fmt()
+            .event_format(format)
+            .with_writer(move || writer.clone())
+            .finish();
         tracing::subscriber::with_default(lines, log);
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[test]
     fn a_line_is_json_whatever_it_says() {
-        let lines = lines(None, || tracing::warn!(n = 3, ok = true, x = 0.5, who = "a\"b", "two\nlines"));
+        let lines = lines(None, || {
+            tracing::warn!(n = 3, ok = true, x = 0.5, who = "a\"b", "two\nlines")
+        });
         let line = &lines[0];
         assert_eq!(line["severity"], "WARNING");
         assert_eq!(line["message"], "two\nlines");
-        assert_eq!((&line["n"], &line["ok"], &line["x"], &line["who"]), (&3.into(), &true.into(), &0.5.into(), &"a\"b".into()));
+        assert_eq!(
+            (&line["n"], &line["ok"], &line["x"], &line["who"]),
+            (&3.into(), &true.into(), &0.5.into(), &"a\"b".into())
+        );
         assert_eq!(line["target"], "iris_prediction_api::logs::tests");
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
         assert_eq!(line.get("trace_id"), None);
@@ -196,10 +229,16 @@ mod tests {
     fn a_line_points_to_its_trace() {
         let log = || tracing::info!(trace_id = Some("0af7"), span_id = "b7ad", "done");
         let plain = &lines(None, log)[0];
-        assert_eq!((&plain["trace_id"], &plain["span_id"]), (&"0af7".into(), &"b7ad".into()));
+        assert_eq!(
+            (&plain["trace_id"], &plain["span_id"]),
+            (&"0af7".into(), &"b7ad".into())
+        );
         assert_eq!(plain.get("logging.googleapis.com/trace"), None);
         let google = &lines(Some("p1"), log)[0];
-        assert_eq!(google["logging.googleapis.com/trace"], "projects/p1/traces/0af7");
+        assert_eq!(
+            google["logging.googleapis.com/trace"],
+            "projects/p1/traces/0af7"
+        );
         assert_eq!(google["logging.googleapis.com/spanId"], "b7ad");
         assert_eq!(google["logging.googleapis.com/trace_sampled"], true);
     }

@@ -37,14 +37,26 @@ fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
 /// A stand-in until the accept loop of `http/serve.rs` is wired in.
 #[tokio::main(flavor = "current_thread")]
 async fn run(args: &ServeArgs, prepared: serve::Prepared) -> anyhow::Result<()> {
-    let state = AppState::new(Predictor::new(prepared.model, Recorder::disabled(), args.limits()));
-    let listener = tokio::net::TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
-    serve::announce(listener.local_addr()?, state.predictor.model.version(), args.port_file.as_deref())?;
+    let state = AppState::new(Predictor::new(
+        prepared.model,
+        Recorder::disabled(),
+        args.limits(),
+    ));
+    let listener = tokio::net::TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    serve::announce(
+        listener.local_addr()?,
+        state.predictor.model.version(),
+        args.port_file.as_deref(),
+    )?;
     let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let shutdown = async move {
         terminated.recv().await;
         state.readiness.drain();
     };
-    axum::serve(listener, router(state)).with_graceful_shutdown(shutdown).await?;
+    axum::serve(listener, router(state))
+        .with_graceful_shutdown(shutdown)
+        .await?;
     Ok(())
 }

@@ -52,7 +52,10 @@ mod tests {
                 });
             }
         });
-        let sum: u64 = shards.all().map(|shard| shard.load(Ordering::Relaxed)).sum();
+        let sum: u64 = shards
+            .all()
+            .map(|shard| shard.load(Ordering::Relaxed))
+            .sum();
         assert_eq!(sum, 100 * (SHARDS as u64 + 9));
     }
 }

@@ -38,13 +38,16 @@ fn model(path: Option<&Path>) -> anyhow::Result<Model> {
     let Some(path) = path else {
         return Model::built_in().context("the built-in model");
     };
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read the model artifact {}", path.display()))?;
-    Model::from_json(&text).with_context(|| format!("cannot serve the model artifact {}", path.display()))
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the model artifact {}", path.display()))?;
+    Model::from_json(&text)
+        .with_context(|| format!("cannot serve the model artifact {}", path.display()))
 }
 
 /// `OTEL_LOG_LEVEL` sets the level of telemetry's own lines.
 fn log_options(args: &ServeArgs, telemetry: Option<&str>) -> LogOptions {
-    let telemetry = telemetry.map(|level| format!(",iris_prediction_api::telemetry={level},opentelemetry={level}"));
+    let telemetry = telemetry
+        .map(|level| format!(",iris_prediction_api::telemetry={level},opentelemetry={level}"));
     LogOptions {
         filter: args.log.clone() + &telemetry.unwrap_or_default(),
         json: args.log_format == LogFormat::Json,
@@ -56,9 +59,14 @@ fn log_options(args: &ServeArgs, telemetry: Option<&str>) -> LogOptions {
 ///
 /// # Errors
 /// The port file can not be written.
-pub fn announce(address: SocketAddr, model_version: &str, port_file: Option<&Path>) -> anyhow::Result<()> {
+pub fn announce(
+    address: SocketAddr,
+    model_version: &str,
+    port_file: Option<&Path>,
+) -> anyhow::Result<()> {
     if let Some(path) = port_file {
-        write_whole(path, &format!("{address}\n")).with_context(|| format!("cannot write the port file {}", path.display()))?;
+        write_whole(path, &format!("{address}\n"))
+            .with_context(|| format!("cannot write the port file {}", path.display()))?;
     }
     tracing::info!(%address, model_version, version = env!("CARGO_PKG_VERSION"), "Ready");
     Ok(())
@@ -70,8 +78,10 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = Path::new(&name);
     let written = fs::File::create(temporary).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.and_then(|()| fs::rename(temporary, path)).inspect_err(|_| {
-        // Nothing is left behind; that it fails too changes nothing about the first error.
-        let _ = fs::remove_file(temporary);
-    })
+    written
+        .and_then(|()| fs::rename(temporary, path))
+        .inspect_err(|_| {
+            // Nothing is left behind; that it fails too changes nothing about the first error.
+            let _ = fs::remove_file(temporary);
+        })
 }

@@ -17,7 +17,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<String> {
     let mut report = judgement(&artifact);
     if let Some(path) = &args.output {
         let json = serde_json::to_string_pretty(&artifact)? + "\n";
-        fs::write(path, json).with_context(|| format!("cannot write the artifact to {}", path.display()))?;
+        fs::write(path, json)
+            .with_context(|| format!("cannot write the artifact to {}", path.display()))?;
         writeln!(report, "\nwritten to {}", path.display())?;
     }
     Ok(report)
@@ -26,15 +27,26 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<String> {
 fn judgement(artifact: &Artifact) -> String {
     let (metrics, training) = (&artifact.metrics, &artifact.training);
     let per_repeat = metrics.cv_accuracy_per_repeat.iter();
-    let (least, most) = per_repeat.fold((1.0_f64, 0.0_f64), |(least, most), accuracy| (least.min(*accuracy), most.max(*accuracy)));
+    let (least, most) = per_repeat.fold((1.0_f64, 0.0_f64), |(least, most), accuracy| {
+        (least.min(*accuracy), most.max(*accuracy))
+    });
     let mut lines = vec![
         format!("model {}: {}", artifact.model_version, training.algorithm),
-        format!("trained on {} flowers, sha256 {}", training.rows, training.data_sha256),
+        format!(
+            "trained on {} flowers, sha256 {}",
+            training.rows, training.data_sha256
+        ),
         format!(
             "stratified {}-fold cross-validation, {} shuffles: accuracy {:.4} (from {least:.4} to {most:.4}, required {:.2})",
-            training.folds, training.repeats, metrics.cv_accuracy, training::REQUIRED_ACCURACY
+            training.folds,
+            training.repeats,
+            metrics.cv_accuracy,
+            training::REQUIRED_ACCURACY
         ),
-        format!("accuracy on the training data: {:.4}", metrics.train_accuracy),
+        format!(
+            "accuracy on the training data: {:.4}",
+            metrics.train_accuracy
+        ),
         String::new(),
         "confusion matrix of the cross-validation (rows: truth, columns: prediction)".to_owned(),
         row("", artifact.classes.iter()),
@@ -46,5 +58,7 @@ fn judgement(artifact: &Artifact) -> String {
 }
 
 fn row<T: std::fmt::Display>(name: &str, cells: impl Iterator<Item = T>) -> String {
-    cells.fold(format!("{name:<12}"), |row, cell| row + &format!("{:>12}", cell.to_string()))
+    cells.fold(format!("{name:<12}"), |row, cell| {
+        row + &format!("{:>12}", cell.to_string())
+    })
 }

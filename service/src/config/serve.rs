@@ -15,7 +15,12 @@ use crate::telemetry::OnPressure;
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", env = "IRIS_LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "IRIS_LISTEN",
+        default_value = "0.0.0.0:8080"
+    )]
     pub listen: SocketAddr,
     /// Serve this model artifact instead of the built-in one
     #[arg(long, value_name = "PATH", env = "IRIS_MODEL")]
@@ -38,7 +43,13 @@ pub struct ServeArgs {
     pub flush_timeout: Duration,
 
     /// Most connections at once; more are answered 503
-    #[arg(long, value_name = "N", env = "IRIS_MAX_CONNECTIONS", default_value = "10000", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "IRIS_MAX_CONNECTIONS",
+        default_value = "10000",
+        help_heading = "Limits"
+    )]
     pub max_connections: NonZeroUsize,
     /// Longest time for a request's head to arrive
     #[arg(long, value_name = "TIME", env = "IRIS_HEADER_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration, help_heading = "Limits")]
@@ -53,7 +64,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "IRIS_MAX_BODY_BYTES", default_value = "1MiB", value_parser = bytes, help_heading = "Limits")]
     pub max_body_bytes: u64,
     /// Most flowers in one batch
-    #[arg(long, value_name = "N", env = "IRIS_MAX_BATCH", default_value = "1000", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "IRIS_MAX_BATCH",
+        default_value = "1000",
+        help_heading = "Limits"
+    )]
     pub max_batch: NonZeroUsize,
 
     /// Trace probes too (/livez, /readyz, /healthz, /metrics)
@@ -66,20 +83,49 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "IRIS_SPAN_BUFFER", default_value = "128MiB", value_parser = bytes, help_heading = "Traces")]
     pub span_buffer: u64,
     /// What yields when that memory is full
-    #[arg(long, value_name = "WHAT", env = "IRIS_ON_SPAN_PRESSURE", default_value = "shed", help_heading = "Traces")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        env = "IRIS_ON_SPAN_PRESSURE",
+        default_value = "shed",
+        help_heading = "Traces"
+    )]
     pub on_span_pressure: Yield,
     /// Connections to the collector
-    #[arg(long, value_name = "N", env = "IRIS_EXPORT_CONNECTIONS", default_value = "2", help_heading = "Traces")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "IRIS_EXPORT_CONNECTIONS",
+        default_value = "2",
+        help_heading = "Traces"
+    )]
     pub export_connections: NonZeroUsize,
 
     /// What is logged, e.g. `info` or `warn,iris_prediction_api=debug`
-    #[arg(long, value_name = "FILTER", env = "IRIS_LOG", default_value = "info", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "IRIS_LOG",
+        default_value = "info",
+        help_heading = "Logs"
+    )]
     pub log: String,
     /// How log lines look
-    #[arg(long, value_name = "FORMAT", env = "IRIS_LOG_FORMAT", default_value = "json", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "IRIS_LOG_FORMAT",
+        default_value = "json",
+        help_heading = "Logs"
+    )]
     pub log_format: LogFormat,
     /// Google Cloud project whose traces log lines point to
-    #[arg(long, value_name = "PROJECT", env = "GOOGLE_CLOUD_PROJECT", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "PROJECT",
+        env = "GOOGLE_CLOUD_PROJECT",
+        help_heading = "Logs"
+    )]
     pub google_cloud_project: Option<String>,
 }
 
@@ -105,6 +151,9 @@ impl ServeArgs {
     /// Bounds on one request.
     pub fn limits(&self) -> Limits {
         let body_bytes = usize::try_from(self.max_body_bytes).unwrap_or(usize::MAX);
-        Limits { body_bytes, batch: self.max_batch.get() }
+        Limits {
+            body_bytes,
+            batch: self.max_batch.get(),
+        }
     }
 }

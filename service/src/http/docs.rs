@@ -43,25 +43,35 @@ use crate::predict;
 )]
 struct Description;
 
-static OPENAPI: LazyLock<String> = LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
+static OPENAPI: LazyLock<String> =
+    LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
 
 static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     // Relative, so that the page works behind a proxy that adds a prefix; and no validator badge,
     // which would send the description's address to a server on the internet.
     let config = Config::new(["../openapi.json"]).validator_url("none");
-    Arc::new(config.try_it_out_enabled(true).display_request_duration(true))
+    Arc::new(
+        config
+            .use_base_layout()
+            .try_it_out_enabled(true)
+            .display_request_duration(true),
+    )
 });
 
 /// Nothing from anywhere else: a page that reached for the internet would be seen to fail.
-const POLICY: HeaderValue =
-    HeaderValue::from_static("default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:");
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+);
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route(routes::OPENAPI, get(openapi))
         .route(routes::DOCS, get(|| async { Redirect::permanent("docs/") }))
         .route(routes::DOCS_PAGE, get(|| async { asset("index.html") }))
-        .route(routes::DOCS_ASSET, get(|Path(path): Path<String>| async move { asset(&path) }))
+        .route(
+            routes::DOCS_ASSET,
+            get(|Path(path): Path<String>| async move { asset(&path) }),
+        )
 }
 
 async fn openapi() -> Response {
@@ -81,6 +91,9 @@ fn asset(path: &str) -> Response {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }

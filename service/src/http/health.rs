@@ -45,7 +45,11 @@ fn answer(status: StatusCode, body: &Value) -> Response {
 }
 
 fn status_of(unready: Option<&str>) -> StatusCode {
-    if unready.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+    if unready.is_some() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    }
 }
 
 /// Whether the process answers at all.

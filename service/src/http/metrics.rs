@@ -37,16 +37,38 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(requests));
         registry.register_collector(Box::new(Predictions(predictor)));
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("model_version", predictor.model.version())].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec());
-        registry.register("iris_build", "Version of the service and of its model", build);
+        let build = Info::new(
+            [
+                ("version", env!("CARGO_PKG_VERSION")),
+                ("model_version", predictor.model.version()),
+            ]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .to_vec(),
+        );
+        registry.register(
+            "iris_build",
+            "Version of the service and of its model",
+            build,
+        );
         let start = ConstGauge::new(now_unix_ns() as f64 / 1e9);
-        registry.register_with_unit("process_start_time", "When the process started, Unix time", Unit::Seconds, start);
-        Metrics { requests, registry: Mutex::new(registry) }
+        registry.register_with_unit(
+            "process_start_time",
+            "When the process started, Unix time",
+            Unit::Seconds,
+            start,
+        );
+        Metrics {
+            requests,
+            registry: Mutex::new(registry),
+        }
     }
 
     /// Also exposes what this collector gives, e.g. the books of the span pipeline.
     pub fn register(&self, collector: Box<dyn Collector>) {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner).register_collector(collector);
+        self.registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .register_collector(collector);
     }
 
     /// A request has come in; one [`Metrics::observe`] must follow.
@@ -56,14 +78,23 @@ impl Metrics {
 
     /// A request has ended. `method` and `route` are from closed lists; `status` is `None` if the
     /// client went away before there was a response.
-    pub fn observe(&self, method: &'static str, route: Option<&'static str>, status: Option<u16>, duration: Duration) {
+    pub fn observe(
+        &self,
+        method: &'static str,
+        route: Option<&'static str>,
+        status: Option<u16>,
+        duration: Duration,
+    ) {
         self.requests.observe(method, route, status, duration);
     }
 
     /// The exposition in OpenMetrics text.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(8 << 10);
-        text::encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
+        text::encode(
+            &mut text,
+            &self.registry.lock().unwrap_or_else(PoisonError::into_inner),
+        )?;
         Ok(text)
     }
 }
@@ -73,8 +104,11 @@ impl Metrics {
     (status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text")))]
 pub async fn scrape(State(state): State<AppState>) -> Response {
     let mut response = Response::new(Body::from(state.metrics.text().unwrap_or_default()));
-    let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, openmetrics);
+    let openmetrics =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, openmetrics);
     response
 }
 
@@ -85,7 +119,8 @@ struct Predictions(&'static Predictor);
 impl Collector for Predictions {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Flowers predicted, by predicted class";
-        let mut family = encoder.encode_descriptor("iris_predictions", help, None, MetricType::Counter)?;
+        let mut family =
+            encoder.encode_descriptor("iris_predictions", help, None, MetricType::Counter)?;
         for (class_id, class) in CLASS_NAMES.into_iter().enumerate() {
             let of_thread = |counts: &[AtomicU64; 3]| counts[class_id].load(Ordering::Relaxed);
             let sum: u64 = self.0.predicted.all().map(of_thread).sum();

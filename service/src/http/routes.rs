@@ -41,7 +41,8 @@ pub const VERSION_READY: &str = "/v2/models/{model}/versions/{version}/ready";
 pub const VERSION_INFER: &str = "/v2/models/{model}/versions/{version}/infer";
 
 const FIXED: [&str; 12] = [
-    PREDICT, BATCH, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI, DOCS, DOCS_PAGE, V2, V2_LIVE, V2_READY,
+    PREDICT, BATCH, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI, DOCS, DOCS_PAGE, V2, V2_LIVE,
+    V2_READY,
 ];
 
 /// The template that serves `path`, if any; low in cardinality whatever a client asks for.
@@ -55,7 +56,10 @@ pub fn route_of(path: &str) -> Option<&'static str> {
     let rest = after_segment(path.strip_prefix("/v2/models/")?)?;
     match rest.strip_prefix("/versions/") {
         None => ending(rest, [MODEL, MODEL_READY, MODEL_INFER]),
-        Some(version) => ending(after_segment(version)?, [VERSION, VERSION_READY, VERSION_INFER]),
+        Some(version) => ending(
+            after_segment(version)?,
+            [VERSION, VERSION_READY, VERSION_INFER],
+        ),
     }
 }
 

@@ -147,15 +147,33 @@ impl Artifact {
 
     fn validate(&self) -> Result<(), ArtifactError> {
         let version = &self.model_version;
-        if version.is_empty() || version.len() > 100 || !version.bytes().all(|b| b.is_ascii_graphic()) {
-            return wrong("model_version", "must be 1 to 100 printable ASCII characters without spaces");
+        if version.is_empty()
+            || version.len() > 100
+            || !version.bytes().all(|b| b.is_ascii_graphic())
+        {
+            return wrong(
+                "model_version",
+                "must be 1 to 100 printable ASCII characters without spaces",
+            );
         }
         names("features", &self.features, &FEATURE_NAMES)?;
         names("classes", &self.classes, &CLASS_NAMES)?;
         numbers("scaling.mean", &self.scaling.mean, FEATURE_COUNT)?;
-        numbers("scaling.standard_deviation", &self.scaling.standard_deviation, FEATURE_COUNT)?;
-        if let Some(i) = self.scaling.standard_deviation.iter().position(|deviation| *deviation <= 0.0) {
-            return wrong(&format!("scaling.standard_deviation[{i}]"), "must be above zero");
+        numbers(
+            "scaling.standard_deviation",
+            &self.scaling.standard_deviation,
+            FEATURE_COUNT,
+        )?;
+        if let Some(i) = self
+            .scaling
+            .standard_deviation
+            .iter()
+            .position(|deviation| *deviation <= 0.0)
+        {
+            return wrong(
+                &format!("scaling.standard_deviation[{i}]"),
+                "must be above zero",
+            );
         }
         length("weights", self.weights.len(), FEATURE_COUNT)?;
         for (i, row) in self.weights.iter().enumerate() {
@@ -177,7 +195,10 @@ impl Artifact {
 }
 
 fn wrong<T>(field: &str, problem: &str) -> Result<T, ArtifactError> {
-    Err(ArtifactError::Field { field: field.to_owned(), problem: problem.to_owned() })
+    Err(ArtifactError::Field {
+        field: field.to_owned(),
+        problem: problem.to_owned(),
+    })
 }
 
 fn length(field: &str, got: usize, expected: usize) -> Result<(), ArtifactError> {
@@ -199,7 +220,10 @@ fn names(field: &str, got: &[String], expected: &[&str]) -> Result<(), ArtifactE
     if got == expected {
         return Ok(());
     }
-    wrong(field, &format!("is {got:?}, must be {expected:?} in this order"))
+    wrong(
+        field,
+        &format!("is {got:?}, must be {expected:?} in this order"),
+    )
 }
 
 impl From<&Artifact> for Model {
@@ -225,7 +249,9 @@ mod tests {
     fn broken(change: impl FnOnce(&mut Value)) -> String {
         let mut artifact: Value = serde_json::from_str(super::super::BUILT_IN).unwrap();
         change(&mut artifact);
-        Model::from_json(&artifact.to_string()).unwrap_err().to_string()
+        Model::from_json(&artifact.to_string())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -249,7 +275,10 @@ mod tests {
     #[test]
     fn text_that_is_no_artifact_is_refused() {
         for text in ["", "{", "[]", "not json", "{\"schema_version\":1}"] {
-            assert!(matches!(Model::from_json(text), Err(ArtifactError::Shape(_))), "{text}");
+            assert!(
+                matches!(Model::from_json(text), Err(ArtifactError::Shape(_))),
+                "{text}"
+            );
         }
     }
 
@@ -257,6 +286,9 @@ mod tests {
     fn a_number_beyond_f64_is_refused() {
         let text = super::super::BUILT_IN.replacen("\"min\": 4.3", "\"min\": 1e999", 1);
         assert_ne!(text, super::super::BUILT_IN);
-        assert!(matches!(Model::from_json(&text), Err(ArtifactError::Shape(_))));
+        assert!(matches!(
+            Model::from_json(&text),
+            Err(ArtifactError::Shape(_))
+        ));
     }
 }

@@ -42,7 +42,10 @@ impl OutOfRange {
 
     /// Names of the features outside, joined by commas.
     pub fn names(self) -> String {
-        let outside = FEATURE_NAMES.iter().enumerate().filter(|(i, _)| self.0 >> i & 1 == 1);
+        let outside = FEATURE_NAMES
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| self.0 >> i & 1 == 1);
         outside.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
     }
 }

@@ -95,7 +95,10 @@ impl Model {
                 class_id = candidate;
             }
         }
-        Prediction { class_id, probabilities }
+        Prediction {
+            class_id,
+            probabilities,
+        }
     }
 
     /// Which features lie outside what the model has seen in training.
@@ -118,7 +121,12 @@ mod tests {
     #[test]
     fn probabilities_sum_to_one_even_far_away() {
         let model = Model::built_in().unwrap();
-        for features in [[0.0; 4], [1e3; 4], [1e300, 0.0, 1e300, 0.0], [5.1, 3.5, 1.4, 0.2]] {
+        for features in [
+            [0.0; 4],
+            [1e3; 4],
+            [1e300, 0.0, 1e300, 0.0],
+            [5.1, 3.5, 1.4, 0.2],
+        ] {
             let probabilities = model.probabilities(&features);
             let sum: f64 = probabilities.iter().sum();
             assert!((sum - 1.0).abs() < 1e-12, "{features:?}: {probabilities:?}");
@@ -129,6 +137,9 @@ mod tests {
     fn features_beyond_training_are_named() {
         let model = Model::built_in().unwrap();
         assert_eq!(model.out_of_range(&[5.1, 3.5, 1.4, 0.2]).names(), "");
-        assert_eq!(model.out_of_range(&[50.0, 3.5, 0.1, 0.2]).names(), "sepal_length,petal_length");
+        assert_eq!(
+            model.out_of_range(&[50.0, 3.5, 0.1, 0.2]).names(),
+            "sepal_length,petal_length"
+        );
     }
 }

@@ -32,7 +32,9 @@ type Confusion = [[u32; CLASS_COUNT]; CLASS_COUNT];
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// The data set is not the one whose errors we correct.
-    #[error("row {row} of the iris data is {found:?}, expected {expected:?}; the data set has changed, review training/data.rs")]
+    #[error(
+        "row {row} of the iris data is {found:?}, expected {expected:?}; the data set has changed, review training/data.rs"
+    )]
     Data {
         /// Row, from zero.
         row: usize,
@@ -45,7 +47,9 @@ pub enum TrainingError {
     #[error("the logistic regression did not fit: {0}")]
     Fit(#[from] linfa_logistic::error::Error),
     /// The model is not good enough.
-    #[error("cross-validated accuracy is {accuracy:.4}, required are {REQUIRED_ACCURACY}; nothing was written")]
+    #[error(
+        "cross-validated accuracy is {accuracy:.4}, required are {REQUIRED_ACCURACY}; nothing was written"
+    )]
     Accuracy {
         /// What was reached.
         accuracy: f64,
@@ -87,7 +91,10 @@ fn cross_validate(flowers: &Flowers) -> Result<(Vec<f64>, Confusion), TrainingEr
             // Scaling belongs to the fit: a fold's mean must not leak into its own training.
             let fitted = Fitted::to(&flowers.select(&rest))?;
             let predicted = fitted.classes(&flowers.select(&held_out));
-            held_out.iter().zip(predicted).for_each(|(row, guess)| guesses[*row] = guess);
+            held_out
+                .iter()
+                .zip(predicted)
+                .for_each(|(row, guess)| guesses[*row] = guess);
         }
         accuracies.push(share_of_right(&guesses, &flowers.classes));
         for (truth, guess) in flowers.classes.iter().zip(&guesses) {
@@ -98,7 +105,11 @@ fn cross_validate(flowers: &Flowers) -> Result<(Vec<f64>, Confusion), TrainingEr
 }
 
 fn share_of_right(predicted: &Array1<usize>, truth: &Array1<usize>) -> f64 {
-    let right = predicted.iter().zip(truth).filter(|(guess, truth)| guess == truth).count();
+    let right = predicted
+        .iter()
+        .zip(truth)
+        .filter(|(guess, truth)| guess == truth)
+        .count();
     right as f64 / truth.len() as f64
 }
 
@@ -119,7 +130,11 @@ impl Fitted {
             .gradient_tolerance(GRADIENT_TOLERANCE)
             .max_iterations(MAX_ITERATIONS)
             .fit(&Dataset::new(standardised, flowers.classes.clone()))?;
-        Ok(Fitted { mean, standard_deviation, regression })
+        Ok(Fitted {
+            mean,
+            standard_deviation,
+            regression,
+        })
     }
 
     fn standardise(&self, features: &Array2<f64>) -> Array2<f64> {
@@ -127,7 +142,8 @@ impl Fitted {
     }
 
     fn classes(&self, flowers: &Flowers) -> Array1<usize> {
-        self.regression.predict(&self.standardise(&flowers.features))
+        self.regression
+            .predict(&self.standardise(&flowers.features))
     }
 }
 
@@ -146,7 +162,13 @@ fn artifact(flowers: &Flowers, fitted: &Fitted, metrics: Metrics) -> Artifact {
             mean: fitted.mean.to_vec(),
             standard_deviation: fitted.standard_deviation.to_vec(),
         },
-        weights: fitted.regression.params().rows().into_iter().map(|row| row.to_vec()).collect(),
+        weights: fitted
+            .regression
+            .params()
+            .rows()
+            .into_iter()
+            .map(|row| row.to_vec())
+            .collect(),
         intercepts: fitted.regression.intercept().to_vec(),
         ranges: (0..FEATURE_NAMES.len()).map(range).collect(),
         metrics,
@@ -158,7 +180,8 @@ fn artifact(flowers: &Flowers, fitted: &Fitted, metrics: Metrics) -> Artifact {
 
 fn provenance(flowers: &Flowers) -> Provenance {
     Provenance {
-        algorithm: "multinomial logistic regression, L-BFGS, L2 penalty, standardised features".to_owned(),
+        algorithm: "multinomial logistic regression, L-BFGS, L2 penalty, standardised features"
+            .to_owned(),
         data: data::DESCRIPTION.to_owned(),
         data_sha256: flowers.sha256(),
         rows: flowers.len(),
@@ -177,7 +200,13 @@ fn provenance(flowers: &Flowers) -> Provenance {
 fn content_hash(artifact: &Artifact) -> String {
     let decides = format!(
         "{:?}",
-        (&artifact.classes, &artifact.features, &artifact.scaling, &artifact.weights, &artifact.intercepts)
+        (
+            &artifact.classes,
+            &artifact.features,
+            &artifact.scaling,
+            &artifact.weights,
+            &artifact.intercepts
+        )
     );
     data::hex(&Sha256::digest(decides))[..8].to_owned()
 }

@@ -31,7 +31,12 @@ pub struct Flower {
 
 impl From<Flower> for Features {
     fn from(flower: Flower) -> Features {
-        [flower.sepal_length, flower.sepal_width, flower.petal_length, flower.petal_width]
+        [
+            flower.sepal_length,
+            flower.sepal_width,
+            flower.petal_length,
+            flower.petal_width,
+        ]
     }
 }
 
@@ -144,7 +149,10 @@ const ANSWER_BYTES: usize = 256;
 
 pub(super) fn answer(call: &Call, prediction: &Prediction) -> Response {
     let version = call.predictor.model.version();
-    let body = PredictResponse { model_version: Some(version), ..PredictResponse::from(prediction) };
+    let body = PredictResponse {
+        model_version: Some(version),
+        ..PredictResponse::from(prediction)
+    };
     write(&body, ANSWER_BYTES)
 }
 
@@ -162,7 +170,11 @@ impl From<&Prediction> for PredictResponse<'_> {
         PredictResponse {
             prediction: CLASS_NAMES[prediction.class_id],
             class_id: prediction.class_id,
-            probabilities: Probabilities { setosa, versicolor, virginica },
+            probabilities: Probabilities {
+                setosa,
+                versicolor,
+                virginica,
+            },
             model_version: None,
         }
     }
@@ -174,6 +186,9 @@ pub(super) fn write(body: &impl Serialize, room_bytes: usize) -> Response {
     match serde_json::to_writer(&mut bytes, body) {
         Ok(()) => json(StatusCode::OK, bytes),
         // Unreachable for these types: keys are strings, and writing to memory does not fail.
-        Err(_) => json(StatusCode::INTERNAL_SERVER_ERROR, &b"{\"detail\":\"Internal Server Error\"}"[..]),
+        Err(_) => json(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &b"{\"detail\":\"Internal Server Error\"}"[..],
+        ),
     }
 }

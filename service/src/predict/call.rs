@@ -28,9 +28,17 @@ where
         let predictor = <&'static Predictor>::from_ref(state);
         let (parts, body) = request.into_parts();
         declared_as_json(&parts.headers)?;
-        let server_span = parts.extensions.get().copied().filter(|_| predictor.recorder.enabled());
+        let server_span = parts
+            .extensions
+            .get()
+            .copied()
+            .filter(|_| predictor.recorder.enabled());
         let body = read(body, &parts.headers, predictor.limits.body_bytes).await?;
-        Ok(Call { predictor, body, server_span })
+        Ok(Call {
+            predictor,
+            body,
+            server_span,
+        })
     }
 }
 
@@ -38,7 +46,11 @@ impl Call {
     /// The time when the call is traced; nothing reads it otherwise, so that it is not asked for.
     #[inline]
     pub(super) fn now_unix_ns(&self) -> u64 {
-        if self.server_span.is_some() { telemetry::now_unix_ns() } else { 0 }
+        if self.server_span.is_some() {
+            telemetry::now_unix_ns()
+        } else {
+            0
+        }
     }
 
     /// The server span, when the request is traced.
@@ -48,10 +60,21 @@ impl Call {
     }
 
     /// Records a step, from `start_unix_ns` to now, as a child of the server span.
-    pub(super) fn record(&self, name: &str, start_unix_ns: u64, attributes: &[Attribute<'_>], status: Status<'_>) {
-        let Some(server) = self.server_span else { return };
+    pub(super) fn record(
+        &self,
+        name: &str,
+        start_unix_ns: u64,
+        attributes: &[Attribute<'_>],
+        status: Status<'_>,
+    ) {
+        let Some(server) = self.server_span else {
+            return;
+        };
         self.predictor.recorder.record(&SpanRecord {
-            context: SpanContext { trace_id: server.trace_id, span_id: telemetry::new_span_id() },
+            context: SpanContext {
+                trace_id: server.trace_id,
+                span_id: telemetry::new_span_id(),
+            },
             parent_span_id: Some(server.span_id),
             trace_state: "",
             name,
@@ -67,11 +90,18 @@ impl Call {
 /// `application/json` or `application/*+json`, parameters allowed. A body without any declared type
 /// is taken for JSON too (RFC 9110, 8.3: the recipient may examine it).
 fn declared_as_json(headers: &HeaderMap) -> Result<(), Error> {
-    let Some(declared) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let Some(declared) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
     if declared.as_bytes() == b"application/json" {
         return Ok(());
     }
-    let essence = declared.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    let essence = declared
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
     match essence.strip_prefix("application/") {
         Some(subtype) if subtype == "json" || subtype.ends_with("+json") => Ok(()),
@@ -80,9 +110,15 @@ fn declared_as_json(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// The whole body; it is copied only when it came in several frames.
-async fn read(mut body: axum::body::Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Error> {
+async fn read(
+    mut body: axum::body::Body,
+    headers: &HeaderMap,
+    limit: usize,
+) -> Result<Bytes, Error> {
     let too_large = Error::BodyTooLarge { limit_bytes: limit };
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large);
     }
@@ -90,7 +126,9 @@ async fn read(mut body: axum::body::Body, headers: &HeaderMap, limit: usize) -> 
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
         // Trailers carry no body.
-        let Ok(data) = frame.map_err(|_| Error::BodyUnreadable)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Error::BodyUnreadable)?.into_data() else {
+            continue;
+        };
         if first.len().max(all.len()) + data.len() > limit {
             return Err(too_large);
         }

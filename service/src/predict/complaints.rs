@@ -46,26 +46,45 @@ fn in_instances(list: &RawValue, instances: &[&RawValue], most: usize) -> Vec<Fi
         return vec![complaint("too_long", here, msg, list, Some(ctx))];
     }
     let each = instances.iter().enumerate();
-    each.flat_map(|(i, flower)| in_flower(flower, &extended(&here, Loc::Index(i)))).collect()
+    each.flat_map(|(i, flower)| in_flower(flower, &extended(&here, Loc::Index(i))))
+        .collect()
 }
 
 /// The body as one JSON value, whatever it holds.
 fn whole(body: &[u8]) -> Result<&RawValue, FieldError> {
     if body.trim_ascii().is_empty() {
-        return Err(complaint("missing", vec![Loc::Key("body")], "Field required", &null(), None));
+        return Err(complaint(
+            "missing",
+            vec![Loc::Key("body")],
+            "Field required",
+            &null(),
+            None,
+        ));
     }
     serde_json::from_slice(body).map_err(|error| malformed(body, &error))
 }
 
 fn malformed(body: &[u8], error: &serde_json::Error) -> FieldError {
     let loc = vec![Loc::Key("body"), Loc::Index(offset(body, error))];
-    let msg = format!("JSON decode error at line {} column {}", error.line(), error.column());
-    complaint("json_invalid", loc, msg, &object(), Some(json!({"error": error.to_string()})))
+    let msg = format!(
+        "JSON decode error at line {} column {}",
+        error.line(),
+        error.column()
+    );
+    complaint(
+        "json_invalid",
+        loc,
+        msg,
+        &object(),
+        Some(json!({"error": error.to_string()})),
+    )
 }
 
 /// The byte at which the parser stopped, from zero.
 fn offset(body: &[u8], error: &serde_json::Error) -> usize {
-    let lines = body.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    let lines = body
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(error.line().saturating_sub(1));
     let before: usize = lines.map(<[u8]>::len).sum();
     (before + error.column().saturating_sub(1)).min(body.len())
 }
@@ -78,11 +97,23 @@ fn instances(batch: &RawValue) -> Result<(&RawValue, Vec<&RawValue>), FieldError
         return Err(complaint("missing", here, "Field required", batch, None));
     };
     if given.next().is_some() {
-        return Err(complaint("value_error", here, "Field is given more than once", batch, None));
+        return Err(complaint(
+            "value_error",
+            here,
+            "Field is given more than once",
+            batch,
+            None,
+        ));
     }
     match serde_json::from_str(list.get()) {
         Ok(instances) => Ok((list, instances)),
-        Err(_) => Err(complaint("list_type", here, "Input should be a valid list", list, None)),
+        Err(_) => Err(complaint(
+            "list_type",
+            here,
+            "Input should be a valid list",
+            list,
+            None,
+        )),
     }
 }
 
@@ -91,16 +122,30 @@ fn in_flower(flower: &RawValue, here: &[Loc]) -> Vec<FieldError> {
         Ok(fields) => fields,
         Err(error) => return vec![error],
     };
-    FEATURE_NAMES.iter().filter_map(|name| in_field(flower, &fields, name, extended(here, Loc::Key(name)))).collect()
+    FEATURE_NAMES
+        .iter()
+        .filter_map(|name| in_field(flower, &fields, name, extended(here, Loc::Key(name))))
+        .collect()
 }
 
-fn in_field(flower: &RawValue, fields: &[(Cow<'_, str>, &RawValue)], name: &str, loc: Vec<Loc>) -> Option<FieldError> {
+fn in_field(
+    flower: &RawValue,
+    fields: &[(Cow<'_, str>, &RawValue)],
+    name: &str,
+    loc: Vec<Loc>,
+) -> Option<FieldError> {
     let mut given = fields.iter().filter(|(key, _)| key == name);
     let Some((_, value)) = given.next() else {
         return Some(complaint("missing", loc, "Field required", flower, None));
     };
     if given.next().is_some() {
-        return Some(complaint("value_error", loc, "Field is given more than once", flower, None));
+        return Some(complaint(
+            "value_error",
+            loc,
+            "Field is given more than once",
+            flower,
+            None,
+        ));
     }
     let (kind, msg, ctx) = in_measurement(value.get())?;
     Some(complaint(kind, loc, msg, value, ctx))
@@ -109,10 +154,18 @@ fn in_field(flower: &RawValue, fields: &[(Cow<'_, str>, &RawValue)], name: &str,
 /// Kind, message and limit of what is wrong with one measurement's JSON text.
 pub(super) fn in_measurement(text: &str) -> Option<(&'static str, String, Option<Value>)> {
     if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
-        return Some(("float_type", "Input should be a valid number".to_owned(), None));
+        return Some((
+            "float_type",
+            "Input should be a valid number".to_owned(),
+            None,
+        ));
     }
     let Ok(number) = serde_json::from_str::<f64>(text) else {
-        return Some(("finite_number", "Input should be a finite number".to_owned(), None));
+        return Some((
+            "finite_number",
+            "Input should be a finite number".to_owned(),
+            None,
+        ));
     };
     if number < 0.0 {
         let msg = "Input should be greater than or equal to 0".to_owned();
@@ -126,11 +179,16 @@ pub(super) fn in_measurement(text: &str) -> Option<(&'static str, String, Option
 }
 
 /// Keys and values of an object, in order, duplicates kept.
-fn fields<'a>(value: &'a RawValue, here: &[Loc]) -> Result<Vec<(Cow<'a, str>, &'a RawValue)>, FieldError> {
-    serde_json::from_str::<Fields<'_>>(value.get()).map(|fields| fields.0).map_err(|_| {
-        let msg = "Input should be a valid dictionary or object to extract fields from";
-        complaint("model_attributes_type", here.to_vec(), msg, value, None)
-    })
+fn fields<'a>(
+    value: &'a RawValue,
+    here: &[Loc],
+) -> Result<Vec<(Cow<'a, str>, &'a RawValue)>, FieldError> {
+    serde_json::from_str::<Fields<'_>>(value.get())
+        .map(|fields| fields.0)
+        .map_err(|_| {
+            let msg = "Input should be a valid dictionary or object to extract fields from";
+            complaint("model_attributes_type", here.to_vec(), msg, value, None)
+        })
 }
 
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -159,8 +217,20 @@ fn extended(here: &[Loc], step: Loc) -> Vec<Loc> {
     here.iter().cloned().chain([step]).collect()
 }
 
-fn complaint(kind: &'static str, loc: Vec<Loc>, msg: impl Into<String>, input: &RawValue, ctx: Option<Value>) -> FieldError {
-    FieldError { kind, loc, msg: msg.into(), input: quoted(input), ctx }
+fn complaint(
+    kind: &'static str,
+    loc: Vec<Loc>,
+    msg: impl Into<String>,
+    input: &RawValue,
+    ctx: Option<Value>,
+) -> FieldError {
+    FieldError {
+        kind,
+        loc,
+        msg: msg.into(),
+        input: quoted(input),
+        ctx,
+    }
 }
 
 /// The input itself; as text what would make the answer unreadable (1e999 is JSON that few parsers

@@ -26,9 +26,13 @@ pub(super) fn batch(call: &Call) -> Result<Vec<Features>, Error> {
     let start = call.now_unix_ns();
     let most = call.predictor.limits.batch;
     let flowers = match serde_json::from_slice::<BatchRequest>(&call.body) {
-        Ok(batch) if (1..=most).contains(&batch.instances.len()) => {
-            Some(batch.instances.into_iter().map(Features::from).collect::<Vec<_>>())
-        }
+        Ok(batch) if (1..=most).contains(&batch.instances.len()) => Some(
+            batch
+                .instances
+                .into_iter()
+                .map(Features::from)
+                .collect::<Vec<_>>(),
+        ),
         _ => None,
     };
     let flowers = flowers
@@ -42,32 +46,43 @@ pub(super) fn batch(call: &Call) -> Result<Vec<Features>, Error> {
 pub(super) fn tensor(call: &Call) -> Result<Tensor, Error> {
     let start = call.now_unix_ns();
     let tensor = Tensor::read(&call.body, call.predictor.limits.batch);
-    record(call, start, tensor.as_ref().map(|tensor| tensor.flowers.as_slice()));
+    record(
+        call,
+        start,
+        tensor.as_ref().map(|tensor| tensor.flowers.as_slice()),
+    );
     tensor
 }
 
 #[inline]
 pub(super) fn believable(features: &Features) -> bool {
-    features.iter().all(|feature| (0.0..=LARGEST_CM).contains(feature))
+    features
+        .iter()
+        .all(|feature| (0.0..=LARGEST_CM).contains(feature))
 }
 
 fn record(call: &Call, start_unix_ns: u64, prepared: Result<&[Features], &Error>) {
     if call.server_span().is_none() {
         return;
     }
-    let record = |attributes: &[_], status| call.record("data_preparation", start_unix_ns, attributes, status);
+    let record = |attributes: &[_], status| {
+        call.record("data_preparation", start_unix_ns, attributes, status)
+    };
     match prepared {
         Ok(flowers) => {
             let size = ("iris.batch.size", Value::Int(flowers.len() as i64));
             let model = &call.predictor.model;
-            let outside = flowers
-                .iter()
-                .fold(OutOfRange::default(), |all, flower| all.union(model.out_of_range(flower)));
+            let outside = flowers.iter().fold(OutOfRange::default(), |all, flower| {
+                all.union(model.out_of_range(flower))
+            });
             if outside.is_empty() {
                 record(&[size], Status::Unset);
             } else {
                 let names = outside.names();
-                record(&[size, ("iris.input.out_of_range", Value::Str(&names))], Status::Unset);
+                record(
+                    &[size, ("iris.input.out_of_range", Value::Str(&names))],
+                    Status::Unset,
+                );
             }
         }
         Err(error) => {
@@ -81,8 +96,15 @@ fn record(call: &Call, start_unix_ns: u64, prepared: Result<&[Features], &Error>
 
 /// Places of the invalid fields, joined by commas: a batch of a thousand names its first eight.
 fn invalid_fields(error: &Error) -> String {
-    let Error::Invalid(errors) = error else { return String::new() };
-    errors.iter().take(8).map(|error| error.place()).collect::<Vec<_>>().join(",")
+    let Error::Invalid(errors) = error else {
+        return String::new();
+    };
+    errors
+        .iter()
+        .take(8)
+        .map(|error| error.place())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// At most 256 bytes: a span is read by a person, and memory for spans is bounded.

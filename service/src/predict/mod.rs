@@ -46,7 +46,10 @@ pub struct Limits {
 impl Default for Limits {
     /// A batch of a thousand flowers fits well.
     fn default() -> Limits {
-        Limits { body_bytes: 1 << 20, batch: 1_000 }
+        Limits {
+            body_bytes: 1 << 20,
+            batch: 1_000,
+        }
     }
 }
 
@@ -54,7 +57,13 @@ impl Predictor {
     /// A predictor that has predicted nothing yet.
     pub fn new(model: Model, recorder: Recorder, limits: Limits) -> Predictor {
         let (predicted, next_log_unix_ns) = (Shards::default(), AtomicU64::new(0));
-        Predictor { model, recorder, limits, predicted, next_log_unix_ns }
+        Predictor {
+            model,
+            recorder,
+            limits,
+            predicted,
+            next_log_unix_ns,
+        }
     }
 }
 

@@ -17,9 +17,15 @@ pub(super) fn one(call: &Call, flower: &Features) -> Prediction {
         "model_inference",
         start,
         &[
-            ("iris.model.version", Value::Str(call.predictor.model.version())),
+            (
+                "iris.model.version",
+                Value::Str(call.predictor.model.version()),
+            ),
             ("iris.prediction.class", Value::Str(prediction.class())),
-            ("iris.prediction.confidence", Value::Double(prediction.confidence())),
+            (
+                "iris.prediction.confidence",
+                Value::Double(prediction.confidence()),
+            ),
             ("iris.batch.size", Value::Int(1)),
         ],
         Status::Unset,
@@ -31,13 +37,22 @@ pub(super) fn one(call: &Call, flower: &Features) -> Prediction {
 /// Predicts several flowers under one span.
 pub(super) fn batch(call: &Call, flowers: &[Features]) -> Vec<Prediction> {
     let start = call.now_unix_ns();
-    let predictions: Vec<_> = flowers.iter().map(|flower| call.predictor.model.predict(flower)).collect();
-    let least = predictions.iter().map(Prediction::confidence).fold(1.0, f64::min);
+    let predictions: Vec<_> = flowers
+        .iter()
+        .map(|flower| call.predictor.model.predict(flower))
+        .collect();
+    let least = predictions
+        .iter()
+        .map(Prediction::confidence)
+        .fold(1.0, f64::min);
     call.record(
         "model_inference",
         start,
         &[
-            ("iris.model.version", Value::Str(call.predictor.model.version())),
+            (
+                "iris.model.version",
+                Value::Str(call.predictor.model.version()),
+            ),
             ("iris.prediction.least_confidence", Value::Double(least)),
             ("iris.batch.size", Value::Int(predictions.len() as i64)),
         ],
@@ -53,13 +68,35 @@ fn completed(call: &Call, predictions: &[Prediction]) {
         counts[prediction.class_id].fetch_add(1, Ordering::Relaxed);
     }
     if tracing::enabled!(tracing::Level::DEBUG) {
-        log(call, predictions, |class, confidence, size, trace_id, span_id| {
-            tracing::debug!(trace_id, span_id, class, confidence, size, "Prediction completed");
-        });
+        log(
+            call,
+            predictions,
+            |class, confidence, size, trace_id, span_id| {
+                tracing::debug!(
+                    trace_id,
+                    span_id,
+                    class,
+                    confidence,
+                    size,
+                    "Prediction completed"
+                );
+            },
+        );
     } else if tracing::enabled!(tracing::Level::INFO) && due(call) {
-        log(call, predictions, |class, confidence, size, trace_id, span_id| {
-            tracing::info!(trace_id, span_id, class, confidence, size, "Prediction completed");
-        });
+        log(
+            call,
+            predictions,
+            |class, confidence, size, trace_id, span_id| {
+                tracing::info!(
+                    trace_id,
+                    span_id,
+                    class,
+                    confidence,
+                    size,
+                    "Prediction completed"
+                );
+            },
+        );
     }
 }
 
@@ -67,13 +104,38 @@ fn completed(call: &Call, predictions: &[Prediction]) {
 fn due(call: &Call) -> bool {
     let next = &call.predictor.next_log_unix_ns;
     let (at, now) = (next.load(Ordering::Relaxed), telemetry::now_unix_ns());
-    now >= at && next.compare_exchange(at, now + LOG_EVERY_NS, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    now >= at
+        && next
+            .compare_exchange(at, now + LOG_EVERY_NS, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
 }
 
-fn log(call: &Call, predictions: &[Prediction], write: impl FnOnce(&str, f64, usize, Option<&str>, Option<&str>)) {
-    let Some(first) = predictions.first() else { return };
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let ids = call.server_span().map(|span| (hex(&span.trace_id), hex(&span.span_id)));
-    let (trace_id, span_id) = (ids.as_ref().map(|ids| ids.0.as_str()), ids.as_ref().map(|ids| ids.1.as_str()));
-    write(first.class(), first.confidence(), predictions.len(), trace_id, span_id);
+fn log(
+    call: &Call,
+    predictions: &[Prediction],
+    write: impl FnOnce(&str, f64, usize, Option<&str>, Option<&str>),
+) {
+    let Some(first) = predictions.first() else {
+        return;
+    };
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let ids = call
+        .server_span()
+        .map(|span| (hex(&span.trace_id), hex(&span.span_id)));
+    let (trace_id, span_id) = (
+        ids.as_ref().map(|ids| ids.0.as_str()),
+        ids.as_ref().map(|ids| ids.1.as_str()),
+    );
+    write(
+        first.class(),
+        first.confidence(),
+        predictions.len(),
+        trace_id,
+        span_id,
+    );
 }

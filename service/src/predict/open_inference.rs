@@ -26,7 +26,10 @@ impl From<Error> for OpenError {
 
 impl IntoResponse for OpenError {
     fn into_response(self) -> Response {
-        error::json(self.0.status(), json!({"error": self.0.message()}).to_string())
+        error::json(
+            self.0.status(),
+            json!({"error": self.0.message()}).to_string(),
+        )
     }
 }
 
@@ -44,7 +47,10 @@ pub async fn infer(Path(model): Path<String>, call: Result<Call, Error>) -> Answ
 }
 
 /// The same, for a named version.
-pub async fn infer_version(Path((model, version)): Path<(String, String)>, call: Result<Call, Error>) -> Answer {
+pub async fn infer_version(
+    Path((model, version)): Path<(String, String)>,
+    call: Result<Call, Error>,
+) -> Answer {
     inferred(&model, Some(&version), call)
 }
 
@@ -53,14 +59,20 @@ fn inferred(model: &str, version: Option<&str>, call: Result<Call, Error>) -> An
     served(call.predictor, model, version)?;
     let tensor = data_preparation::tensor(&call)?;
     let predictions = model_inference::batch(&call, &tensor.flowers);
-    Ok(api::write(&tensor.answer(call.predictor.model.version(), &predictions), 256 + 128 * predictions.len()))
+    Ok(api::write(
+        &tensor.answer(call.predictor.model.version(), &predictions),
+        256 + 128 * predictions.len(),
+    ))
 }
 
 /// What the model takes and gives.
 #[utoipa::path(get, path = "/v2/models/{model}", tag = "open inference protocol v2",
     params(("model" = String, Path, example = "iris")),
     responses((status = 200, description = "Inputs and outputs", body = serde_json::Value), (status = 404, description = "No such model")))]
-pub async fn metadata(Path(model): Path<String>, State(predictor): State<&'static Predictor>) -> Answer {
+pub async fn metadata(
+    Path(model): Path<String>,
+    State(predictor): State<&'static Predictor>,
+) -> Answer {
     described(&model, None, predictor)
 }
 
@@ -93,7 +105,10 @@ fn described(model: &str, version: Option<&str>, predictor: &Predictor) -> Answe
 #[utoipa::path(get, path = "/v2/models/{model}/ready", tag = "open inference protocol v2",
     params(("model" = String, Path, example = "iris")),
     responses((status = 200, description = "It can"), (status = 404, description = "No such model")))]
-pub async fn ready(Path(model): Path<String>, State(predictor): State<&'static Predictor>) -> Answer {
+pub async fn ready(
+    Path(model): Path<String>,
+    State(predictor): State<&'static Predictor>,
+) -> Answer {
     readiness(&model, None, predictor)
 }
 
@@ -108,19 +123,30 @@ pub async fn ready_version(
 fn readiness(model: &str, version: Option<&str>, predictor: &Predictor) -> Answer {
     served(predictor, model, version)?;
     let ready = predictor.model.recognises_known_flowers().is_ok();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(error::json(status, json!({"name": MODEL_NAME, "ready": ready}).to_string()))
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    Ok(error::json(
+        status,
+        json!({"name": MODEL_NAME, "ready": ready}).to_string(),
+    ))
 }
 
 fn served(predictor: &Predictor, model: &str, version: Option<&str>) -> Result<(), OpenError> {
     let ours = predictor.model.version();
     if model != MODEL_NAME {
-        return Err(Error::NotFound(format!("model {model:?} is not served here; {MODEL_NAME:?} is").into()).into());
+        return Err(Error::NotFound(
+            format!("model {model:?} is not served here; {MODEL_NAME:?} is").into(),
+        )
+        .into());
     }
     match version {
-        Some(version) if version != ours => {
-            Err(Error::NotFound(format!("version {version:?} is not served here; {ours:?} is").into()).into())
-        }
+        Some(version) if version != ours => Err(Error::NotFound(
+            format!("version {version:?} is not served here; {ours:?} is").into(),
+        )
+        .into()),
         _ => Ok(()),
     }
 }

@@ -80,33 +80,76 @@ impl Tensor {
             Ok(request) => request,
             Err(error) => return refuse(format!("not an inference request: {error}")),
         };
-        let [input] = <[Input; 1]>::try_from(request.inputs)
-            .map_err(|inputs| Error::BadRequest(format!("inputs has {} tensors, must have one", inputs.len())))?;
-        if let Some(unknown) = request.outputs.iter().flatten().find(|wanted| !OUTPUTS.contains(&wanted.name.as_str())) {
-            return refuse(format!("output {:?} does not exist; there are {OUTPUTS:?}", unknown.name));
+        let [input] = <[Input; 1]>::try_from(request.inputs).map_err(|inputs| {
+            Error::BadRequest(format!(
+                "inputs has {} tensors, must have one",
+                inputs.len()
+            ))
+        })?;
+        if let Some(unknown) = request
+            .outputs
+            .iter()
+            .flatten()
+            .find(|wanted| !OUTPUTS.contains(&wanted.name.as_str()))
+        {
+            return refuse(format!(
+                "output {:?} does not exist; there are {OUTPUTS:?}",
+                unknown.name
+            ));
         }
-        Ok(Tensor { flowers: input.flowers(most)?, id: request.id, wanted: request.outputs })
+        Ok(Tensor {
+            flowers: input.flowers(most)?,
+            id: request.id,
+            wanted: request.outputs,
+        })
     }
 
     /// The predictions as tensors: those that were asked for, or all.
-    pub(super) fn answer<'a>(&'a self, model_version: &'a str, predictions: &[Prediction]) -> impl Serialize + 'a {
+    pub(super) fn answer<'a>(
+        &'a self,
+        model_version: &'a str,
+        predictions: &[Prediction],
+    ) -> impl Serialize + 'a {
         let wanted = self.wanted.as_ref().filter(|wanted| !wanted.is_empty());
-        let asked = |name: &str| wanted.is_none_or(|wanted| wanted.iter().any(|output| output.name == name));
-        let outputs = OUTPUTS.into_iter().filter(|name| asked(name)).map(|name| output(name, predictions));
-        Answer { model_name: MODEL_NAME, model_version, id: self.id.as_deref(), outputs: outputs.collect() }
+        let asked = |name: &str| {
+            wanted.is_none_or(|wanted| wanted.iter().any(|output| output.name == name))
+        };
+        let outputs = OUTPUTS
+            .into_iter()
+            .filter(|name| asked(name))
+            .map(|name| output(name, predictions));
+        Answer {
+            model_name: MODEL_NAME,
+            model_version,
+            id: self.id.as_deref(),
+            outputs: outputs.collect(),
+        }
     }
 }
 
 impl Input {
     fn flowers(self, most: usize) -> Result<Vec<Features>, Error> {
         if !matches!(self.datatype.as_str(), "FP64" | "FP32") {
-            return refuse(format!("inputs[0].datatype is {:?}, must be FP64 or FP32", self.datatype));
+            return refuse(format!(
+                "inputs[0].datatype is {:?}, must be FP64 or FP32",
+                self.datatype
+            ));
         }
         let rows = match self.shape[..] {
             [FEATURE_COUNT] => 1,
             [rows, FEATURE_COUNT] if (1..=most).contains(&rows) => rows,
-            [_, FEATURE_COUNT] => return refuse(format!("inputs[0].shape is {:?}, must have 1 to {most} rows", self.shape)),
-            _ => return refuse(format!("inputs[0].shape is {:?}, must be [n,{FEATURE_COUNT}]", self.shape)),
+            [_, FEATURE_COUNT] => {
+                return refuse(format!(
+                    "inputs[0].shape is {:?}, must have 1 to {most} rows",
+                    self.shape
+                ));
+            }
+            _ => {
+                return refuse(format!(
+                    "inputs[0].shape is {:?}, must be [n,{FEATURE_COUNT}]",
+                    self.shape
+                ));
+            }
         };
         let (given, flowers) = match self.data {
             Data::Rows(flowers) => (flowers.len() * FEATURE_COUNT, flowers),
@@ -114,7 +157,10 @@ impl Input {
         };
         if given != rows * FEATURE_COUNT {
             let needed = rows * FEATURE_COUNT;
-            return refuse(format!("inputs[0].data has {given} numbers, shape {:?} needs {needed}", self.shape));
+            return refuse(format!(
+                "inputs[0].data has {given} numbers, shape {:?} needs {needed}",
+                self.shape
+            ));
         }
         match flowers.iter().position(|flower| !believable(flower)) {
             Some(row) => refuse(unbelievable(row, &flowers[row])),
@@ -137,11 +183,30 @@ fn output(name: &'static str, predictions: &[Prediction]) -> Output {
     let rows = predictions.len();
     let (datatype, shape, data) = match name {
         "probabilities" => {
-            let numbers = predictions.iter().flat_map(|prediction| prediction.probabilities);
-            ("FP64", vec![rows, CLASS_COUNT], Column::Numbers(numbers.collect()))
+            let numbers = predictions
+                .iter()
+                .flat_map(|prediction| prediction.probabilities);
+            (
+                "FP64",
+                vec![rows, CLASS_COUNT],
+                Column::Numbers(numbers.collect()),
+            )
         }
-        "class_id" => ("INT64", vec![rows], Column::Ids(predictions.iter().map(|p| p.class_id).collect())),
-        _ => ("BYTES", vec![rows], Column::Names(predictions.iter().map(Prediction::class).collect())),
+        "class_id" => (
+            "INT64",
+            vec![rows],
+            Column::Ids(predictions.iter().map(|p| p.class_id).collect()),
+        ),
+        _ => (
+            "BYTES",
+            vec![rows],
+            Column::Names(predictions.iter().map(Prediction::class).collect()),
+        ),
     };
-    Output { name, datatype, shape, data }
+    Output {
+        name,
+        datatype,
+        shape,
+        data,
+    }
 }

@@ -31,6 +31,8 @@ impl Recorder {
 /// Now, in Unix nanoseconds; the request path's only clock for spans.
 #[allow(clippy::disallowed_methods, reason = "the home of the service's clock")]
 pub fn now_unix_ns() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,12 @@ use std::{fs, path::Path};
 /// The binary with an environment of its own.
 fn iris(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_iris-prediction-api"));
-    command.args(arguments).env_clear().envs(variables.iter().copied()).output().unwrap()
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
 }
 
 /// Fails with this exit code, and says so on stderr.
@@ -36,18 +41,39 @@ fn a_bad_model_is_refused_before_a_port_is_bound() {
     let (model, port_file) = (folder.path().join("model.json"), folder.path().join("port"));
     fs::write(&model, "{\"schema_version\":9}").unwrap();
     let (model, port) = (model.to_str().unwrap(), port_file.to_str().unwrap());
-    let said = refused(&["serve", "--model", model, "--listen", "127.0.0.1:0", "--port-file", port], &[], 2);
-    assert!(said.contains(model) && said.contains("schema_version is 9, this service reads 1"), "{said}");
+    let said = refused(
+        &[
+            "serve",
+            "--model",
+            model,
+            "--listen",
+            "127.0.0.1:0",
+            "--port-file",
+            port,
+        ],
+        &[],
+        2,
+    );
+    assert!(
+        said.contains(model) && said.contains("schema_version is 9, this service reads 1"),
+        "{said}"
+    );
     assert!(!Path::new(port).exists());
     let said = refused(&["--model", "/nonexistent.json"], &[], 2);
-    assert!(said.contains("cannot read the model artifact /nonexistent.json"), "{said}");
+    assert!(
+        said.contains("cannot read the model artifact /nonexistent.json"),
+        "{said}"
+    );
 }
 
 #[test]
 fn configuration_that_can_not_be_obeyed_ends_with_two() {
     let https = [("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318")];
     let said = refused(&["--listen", "127.0.0.1:0"], &https, 2);
-    assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && said.contains("use http://"), "{said}");
+    assert!(
+        said.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && said.contains("use http://"),
+        "{said}"
+    );
     refused(&["--listen", "nowhere"], &[], 2);
     refused(&["--max-batch", "0"], &[], 2);
     refused(&["--no-such-flag"], &[], 2);
@@ -79,8 +105,15 @@ fn training_writes_the_artifact_that_is_built_in() {
 
 #[test]
 fn a_health_check_of_nothing_fails() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    refused(&["healthcheck", "--url", &format!("http://{nobody}/readyz")], &[], 1);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    refused(
+        &["healthcheck", "--url", &format!("http://{nobody}/readyz")],
+        &[],
+        1,
+    );
     let said = refused(&["healthcheck", "--url", "readyz"], &[], 1);
     assert!(said.contains("http://"), "{said}");
 }

@@ -9,7 +9,10 @@ async fn a_service_that_can_predict_is_ready() {
     insta::assert_snapshot!(get("/readyz").await.shown());
     assert_eq!(get("/livez").await.status, StatusCode::OK);
     let health = get("/healthz").await.json();
-    assert_eq!((&health["status"], &health["ready"]), (&"alive".into(), &true.into()));
+    assert_eq!(
+        (&health["status"], &health["ready"]),
+        (&"alive".into(), &true.into())
+    );
 }
 
 #[tokio::test]
@@ -21,7 +24,10 @@ async fn while_draining_it_is_alive_and_serves_but_is_not_ready() {
     let unready = get("/readyz").await;
     assert_eq!(unready.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(unready.json()["status"], "draining");
-    assert_eq!(get("/v2/health/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        get("/v2/health/ready").await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     for path in ["/livez", "/healthz", "/v2/health/live"] {
         assert_eq!(get(path).await.status, StatusCode::OK, "{path}");
     }

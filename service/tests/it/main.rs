@@ -23,12 +23,20 @@ use iris_prediction_api::telemetry::Recorder;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-pub const SETOSA: &str = r#"{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}"#;
+pub const SETOSA: &str =
+    r#"{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}"#;
 
 /// The service, with small limits so that tests reach them.
 pub fn state() -> AppState {
-    let limits = Limits { body_bytes: 4_096, batch: 8 };
-    AppState::new(Predictor::new(Model::built_in().unwrap(), Recorder::disabled(), limits))
+    let limits = Limits {
+        body_bytes: 4_096,
+        batch: 8,
+    };
+    AppState::new(Predictor::new(
+        Model::built_in().unwrap(),
+        Recorder::disabled(),
+        limits,
+    ))
 }
 
 pub struct Answer {
@@ -51,18 +59,30 @@ impl Answer {
     pub fn shown(&self) -> String {
         let body = serde_json::to_string_pretty(&self.json()).unwrap();
         let version = Model::built_in().unwrap().version().to_owned();
-        format!("{}\n{}", self.status, body.replace(&version, "<model version>"))
+        format!(
+            "{}\n{}",
+            self.status,
+            body.replace(&version, "<model version>")
+        )
     }
 }
 
 pub async fn send(router: Router, request: Request<Body>) -> Answer {
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
-    Answer { status: parts.status, headers: parts.headers, body }
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
 }
 
 pub async fn get(path: &str) -> Answer {
-    send(router(state()), Request::get(path).body(Body::empty()).unwrap()).await
+    send(
+        router(state()),
+        Request::get(path).body(Body::empty()).unwrap(),
+    )
+    .await
 }
 
 pub async fn post(path: &str, body: impl Into<Body>) -> Answer {
@@ -75,6 +95,10 @@ pub async fn post_as(path: &str, content_type: &str, body: impl Into<Body>) -> A
 }
 
 pub async fn ask(method: Method, path: &str) -> Answer {
-    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Body::empty())
+        .unwrap();
     send(router(state()), request).await
 }

@@ -17,21 +17,48 @@ async fn server_and_model_describe_themselves() {
     assert_eq!(get("/v2").await.json()["name"], "iris-prediction-api");
     assert_eq!(get("/v2/health/live").await.json(), json!({"live": true}));
     assert_eq!(get("/v2/health/ready").await.json(), json!({"ready": true}));
-    assert_eq!(get("/v2/models/iris/ready").await.json(), json!({"name": "iris", "ready": true}));
+    assert_eq!(
+        get("/v2/models/iris/ready").await.json(),
+        json!({"name": "iris", "ready": true})
+    );
 }
 
 #[tokio::test]
 async fn flat_and_nested_data_of_both_types_mean_the_same() {
-    let flat = post(INFER, request(json!([2, 4]), "FP64", json!([5.1, 3.5, 1.4, 0.2, 6.3, 3.3, 6.0, 2.5]))).await;
+    let flat = post(
+        INFER,
+        request(
+            json!([2, 4]),
+            "FP64",
+            json!([5.1, 3.5, 1.4, 0.2, 6.3, 3.3, 6.0, 2.5]),
+        ),
+    )
+    .await;
     insta::assert_snapshot!(flat.shown());
-    let nested = post(INFER, request(json!([2, 4]), "FP32", json!([[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6, 2.5]]))).await;
+    let nested = post(
+        INFER,
+        request(
+            json!([2, 4]),
+            "FP32",
+            json!([[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6, 2.5]]),
+        ),
+    )
+    .await;
     assert_eq!(nested.json(), flat.json());
 }
 
 #[tokio::test]
 async fn one_flower_may_come_without_its_batch_dimension() {
-    let one = post(INFER, request(json!([4]), "FP64", json!([5.1, 3.5, 1.4, 0.2]))).await;
-    let row = post(INFER, request(json!([1, 4]), "FP64", json!([5.1, 3.5, 1.4, 0.2]))).await;
+    let one = post(
+        INFER,
+        request(json!([4]), "FP64", json!([5.1, 3.5, 1.4, 0.2])),
+    )
+    .await;
+    let row = post(
+        INFER,
+        request(json!([1, 4]), "FP64", json!([5.1, 3.5, 1.4, 0.2])),
+    )
+    .await;
     assert_eq!((one.status, one.json()), (StatusCode::OK, row.json()));
 }
 
@@ -42,12 +69,16 @@ async fn a_version_can_be_named() {
     assert_eq!(get(&path).await.json(), get("/v2/models/iris").await.json());
     assert_eq!(get(&format!("{path}/ready")).await.status, StatusCode::OK);
     let body = request(json!([1, 4]), "FP64", json!([5.1, 3.5, 1.4, 0.2]));
-    assert_eq!(post(&format!("{path}/infer"), body.clone()).await.json(), post(INFER, body).await.json());
+    assert_eq!(
+        post(&format!("{path}/infer"), body.clone()).await.json(),
+        post(INFER, body).await.json()
+    );
 }
 
 #[tokio::test]
 async fn the_id_is_echoed_only_if_there_is_one_and_outputs_can_be_chosen() {
-    let mut body: Value = serde_json::from_str(&request(json!([1, 4]), "FP64", json!([5.1, 3.5, 1.4, 0.2]))).unwrap();
+    let mut body: Value =
+        serde_json::from_str(&request(json!([1, 4]), "FP64", json!([5.1, 3.5, 1.4, 0.2]))).unwrap();
     body["outputs"] = json!([{"name": "class_id"}]);
     body["parameters"] = json!({"anything": true});
     body.as_object_mut().unwrap().remove("id");
@@ -74,9 +105,14 @@ async fn what_is_wrong_is_said_in_one_line() {
         request(json!([2, 4]), "FP64", good.clone()),
         request(json!([2, 4]), "FP64", json!([[1, 2, 3], [4, 5, 6, 7, 8]])),
         request(json!([1, 4]), "FP64", json!(["5.1", 3.5, 1.4, 0.2])),
-        request(json!([2, 4]), "FP64", json!([5.1, 3.5, 1.4, 0.2, -1, 3.5, 2000, 0.2])),
+        request(
+            json!([2, 4]),
+            "FP64",
+            json!([5.1, 3.5, 1.4, 0.2, -1, 3.5, 2000, 0.2]),
+        ),
         request(json!([1, 4]), "FP64", good.clone()).replace("1.4", "1e999"),
-        request(json!([1, 4]), "FP64", good.clone()).replace("\"id\"", "\"outputs\":[{\"name\":\"x\"}],\"id\""),
+        request(json!([1, 4]), "FP64", good.clone())
+            .replace("\"id\"", "\"outputs\":[{\"name\":\"x\"}],\"id\""),
     ] {
         let answer = post(INFER, body.clone()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");

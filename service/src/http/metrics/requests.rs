@@ -16,9 +16,25 @@ use crate::shards::Shards;
 /// Upper bounds in nanoseconds. The conventions start at 5 ms, where all of our answers would be
 /// in the first bucket; ours start at 10 µs and end where theirs do.
 const BOUNDS_NS: [u64; 19] = [
-    10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
-    25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000,
-    5_000_000_000, 10_000_000_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
 ];
 
 /// All requests, per thread.
@@ -43,21 +59,31 @@ struct Series {
 
 impl Series {
     fn new(key: Key) -> Series {
-        Series { key, counts: [0; BOUNDS_NS.len() + 1], sum_ns: 0 }
+        Series {
+            key,
+            counts: [0; BOUNDS_NS.len() + 1],
+            sum_ns: 0,
+        }
     }
 
     fn add(&mut self, other: &Series) {
         self.sum_ns += other.sum_ns;
-        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        self.counts
+            .iter_mut()
+            .zip(other.counts)
+            .for_each(|(count, more)| *count += more);
     }
 }
 
 /// The series of this key; a thread sees few of them, so that looking beats hashing.
 fn series_of(all: &mut Vec<Series>, key: Key) -> &mut Series {
-    let place = all.iter().position(|series| series.key == key).unwrap_or_else(|| {
-        all.push(Series::new(key));
-        all.len() - 1
-    });
+    let place = all
+        .iter()
+        .position(|series| series.key == key)
+        .unwrap_or_else(|| {
+            all.push(Series::new(key));
+            all.len() - 1
+        });
     &mut all[place]
 }
 
@@ -66,7 +92,13 @@ impl Requests {
         self.0.mine().in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn observe(&self, method: &'static str, route: Option<&'static str>, status: Option<u16>, duration: Duration) {
+    pub(super) fn observe(
+        &self,
+        method: &'static str,
+        route: Option<&'static str>,
+        status: Option<u16>,
+        duration: Duration,
+    ) {
         let shard = self.0.mine();
         shard.in_flight.fetch_sub(1, Ordering::Relaxed);
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -79,7 +111,12 @@ impl Requests {
     fn total(&self) -> Vec<Series> {
         let mut total = Vec::new();
         for shard in self.0.all() {
-            for series in shard.series.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for series in shard
+                .series
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+            {
                 series_of(&mut total, series.key).add(series);
             }
         }
@@ -90,14 +127,28 @@ impl Requests {
 
 impl Collector for &'static Requests {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let in_flight: i64 = self.0.all().map(|shard| shard.in_flight.load(Ordering::Relaxed)).sum();
+        let in_flight: i64 = self
+            .0
+            .all()
+            .map(|shard| shard.in_flight.load(Ordering::Relaxed))
+            .sum();
         let help = "Requests that are being answered";
-        let gauge = encoder.encode_descriptor("http_server_active_requests", help, None, MetricType::Gauge)?;
+        let gauge = encoder.encode_descriptor(
+            "http_server_active_requests",
+            help,
+            None,
+            MetricType::Gauge,
+        )?;
         ConstGauge::new(in_flight).encode(gauge)?;
 
         let help = "Duration of requests, from their head to the end of their answer";
         let unit = Some(&Unit::Seconds);
-        let mut family = encoder.encode_descriptor("http_server_request_duration", help, unit, MetricType::Histogram)?;
+        let mut family = encoder.encode_descriptor(
+            "http_server_request_duration",
+            help,
+            unit,
+            MetricType::Histogram,
+        )?;
         for series in self.total() {
             let (method, route, status) = series.key;
             let status = status.map_or_else(String::new, |status| status.to_string());
@@ -106,11 +157,19 @@ impl Collector for &'static Requests {
                 ("http_route", route.unwrap_or_default()),
                 ("http_response_status_code", status.as_str()),
             ];
-            let bounds = BOUNDS_NS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
+            let bounds = BOUNDS_NS
+                .iter()
+                .map(|bound| *bound as f64 / 1e9)
+                .chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(series.counts).collect();
             let count = series.counts.iter().sum();
             let mut metric = family.encode_family(&labels)?;
-            metric.encode_histogram::<NoLabelSet>(series.sum_ns as f64 / 1e9, count, &buckets, None)?;
+            metric.encode_histogram::<NoLabelSet>(
+                series.sum_ns as f64 / 1e9,
+                count,
+                &buckets,
+                None,
+            )?;
         }
         Ok(())
     }
@@ -125,7 +184,12 @@ mod tests {
         let requests = Requests::default();
         for ns in [9_999, 10_000, 10_001, 11_000_000_000] {
             requests.started();
-            requests.observe("POST", Some("/predict"), Some(200), Duration::from_nanos(ns));
+            requests.observe(
+                "POST",
+                Some("/predict"),
+                Some(200),
+                Duration::from_nanos(ns),
+            );
         }
         let total = requests.total();
         assert_eq!(total.len(), 1);

@@ -29,11 +29,18 @@ pub(super) struct Flowers {
 /// The corrected table.
 pub(super) fn flowers() -> Result<Flowers, TrainingError> {
     let table = linfa_datasets::iris();
-    let mut flowers = Flowers { features: table.records, classes: table.targets };
+    let mut flowers = Flowers {
+        features: table.records,
+        classes: table.targets,
+    };
     for (row, wrong, right) in CORRECTIONS {
         let found = std::array::from_fn(|i| flowers.features[[row, i]]);
         if found != wrong {
-            return Err(TrainingError::Data { row, found, expected: wrong });
+            return Err(TrainingError::Data {
+                row,
+                found,
+                expected: wrong,
+            });
         }
         for (i, value) in right.into_iter().enumerate() {
             flowers.features[[row, i]] = value;
@@ -58,7 +65,10 @@ impl Flowers {
     pub(super) fn sha256(&self) -> String {
         let mut digest = Sha256::new();
         for (row, class) in self.features.rows().into_iter().zip(&self.classes) {
-            digest.update(format!("{},{},{},{},{class}\n", row[0], row[1], row[2], row[3]));
+            digest.update(format!(
+                "{},{},{},{},{class}\n",
+                row[0], row[1], row[2], row[3]
+            ));
         }
         hex(&digest.finalize())
     }

@@ -7,7 +7,9 @@ pub(super) fn stratified(classes: &Array1<usize>, folds: usize, seed: u64) -> Ve
     let mut state = seed;
     let mut fold_of = vec![0; classes.len()];
     for class in 0..=classes.iter().copied().max().unwrap_or(0) {
-        let mut rows: Vec<usize> = (0..classes.len()).filter(|row| classes[*row] == class).collect();
+        let mut rows: Vec<usize> = (0..classes.len())
+            .filter(|row| classes[*row] == class)
+            .collect();
         // Fisher-Yates.
         for last in (1..rows.len()).rev() {
             let other = (split_mix(&mut state) % (last as u64 + 1)) as usize;
@@ -39,7 +41,9 @@ mod tests {
         let fold_of = stratified(&classes, 5, 7);
         for fold in 0..5 {
             for class in 0..3 {
-                let count = (0..150).filter(|row| fold_of[*row] == fold && classes[*row] == class).count();
+                let count = (0..150)
+                    .filter(|row| fold_of[*row] == fold && classes[*row] == class)
+                    .count();
                 assert_eq!(count, 10);
             }
         }

@@ -8,15 +8,29 @@ use proptest::prelude::*;
 fn the_committed_artifact_is_what_training_gives() {
     let trained = train().unwrap();
     let committed = Artifact::from_json(BUILT_IN).unwrap();
-    let flat = |a: &Artifact| [a.weights.concat(), a.intercepts.clone(), a.scaling.mean.clone(), a.scaling.standard_deviation.clone()].concat();
+    let flat = |a: &Artifact| {
+        [
+            a.weights.concat(),
+            a.intercepts.clone(),
+            a.scaling.mean.clone(),
+            a.scaling.standard_deviation.clone(),
+        ]
+        .concat()
+    };
     for (ours, theirs) in flat(&trained).iter().zip(flat(&committed)) {
         // Another processor may sum in another order; the solver stops at a gradient of 1e-8.
-        assert!((ours - theirs).abs() < 1e-5, "{ours} against {theirs}: run `iris-prediction-api train`");
+        assert!(
+            (ours - theirs).abs() < 1e-5,
+            "{ours} against {theirs}: run `iris-prediction-api train`"
+        );
     }
     assert_eq!(trained.metrics, committed.metrics);
     assert_eq!(trained.training, committed.training);
     assert_eq!(trained.ranges, committed.ranges);
-    assert_eq!(committed.model_version, format!("{RELEASE}+{}", content_hash(&committed)));
+    assert_eq!(
+        committed.model_version,
+        format!("{RELEASE}+{}", content_hash(&committed))
+    );
 }
 
 #[test]
@@ -31,8 +45,9 @@ fn training_is_deterministic_and_good_enough() {
 #[test]
 fn both_typos_are_corrected_and_nothing_else_is_touched() {
     let (raw, corrected) = (linfa_datasets::iris(), data::flowers().unwrap());
-    let changed: Vec<usize> =
-        (0..150).filter(|row| raw.records.row(*row) != corrected.features.row(*row)).collect();
+    let changed: Vec<usize> = (0..150)
+        .filter(|row| raw.records.row(*row) != corrected.features.row(*row))
+        .collect();
     assert_eq!(changed, [34, 37]);
     assert_eq!(corrected.features.row(34).to_vec(), [4.9, 3.1, 1.5, 0.2]);
     assert_eq!(corrected.features.row(37).to_vec(), [4.9, 3.6, 1.4, 0.1]);
@@ -42,8 +57,14 @@ fn both_typos_are_corrected_and_nothing_else_is_touched() {
 fn the_artifact_names_the_crates_that_made_it() {
     let lock = include_str!("../../../../Cargo.lock");
     let made_by = provenance(&data::flowers().unwrap());
-    for (name, version) in [("linfa", &made_by.linfa), ("linfa-logistic", &made_by.linfa_logistic)] {
-        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")), "{name} {version}");
+    for (name, version) in [
+        ("linfa", &made_by.linfa),
+        ("linfa-logistic", &made_by.linfa_logistic),
+    ] {
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")),
+            "{name} {version}"
+        );
     }
 }
 
