@@ -1,0 +1,9 @@
+//! HTTP: the accept loop and the layer that traces every request.
+
+mod connection;
+mod listeners;
+pub mod serve;
+mod server_span;
+pub mod trace;
+mod traceparent;
+mod worker;
