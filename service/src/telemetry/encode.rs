@@ -2,7 +2,7 @@
 //! the same field order and with the same omissions as prost: byte for byte what the SDK sends.
 
 use super::{
-    span::{SpanRecord, Status, Value},
+    span::{Kind, SpanRecord, Status, Value},
     wire::{
         AnyValue, field_len, key_value_len, put_head, put_key_value, put_text, put_varint,
         text_len, varint_len,
@@ -16,13 +16,12 @@ pub(super) const HAS_IS_REMOTE: u32 = 0x100;
 /// The parent is in another process (`SpanFlags.CONTEXT_IS_REMOTE_MASK`).
 pub(super) const IS_REMOTE: u32 = 0x200;
 
-/// What every span starts with: fields 1 to 8 and the flags.
+/// What every span starts with: fields 1 to 8.
 pub(super) struct Head<'a> {
     pub(super) trace_id: [u8; 16],
     pub(super) span_id: [u8; 8],
     pub(super) trace_state: &'a str,
     pub(super) parent_span_id: Option<[u8; 8]>,
-    pub(super) flags: u32,
     pub(super) name: &'a str,
     pub(super) kind: u8,
     pub(super) start_unix_ns: u64,
@@ -33,9 +32,9 @@ impl Head<'_> {
     /// Bytes that `put` writes. Times are never zero, so that nothing but text and parent varies.
     pub(super) fn len(&self) -> usize {
         const IDS: usize = 18 + 10;
-        const FLAGS_KIND_TIMES: usize = 6 + 2 + 9 + 9;
+        const KIND_TIMES: usize = 2 + 9 + 9;
         let parent = if self.parent_span_id.is_some() { 10 } else { 0 };
-        IDS + text_len(self.trace_state) + parent + text_len(self.name) + FLAGS_KIND_TIMES
+        IDS + text_len(self.trace_state) + parent + text_len(self.name) + KIND_TIMES
     }
 
     /// Appends the fields.
@@ -52,9 +51,6 @@ impl Head<'_> {
             field[2..].copy_from_slice(&parent);
             buf.extend_from_slice(&field);
         }
-        let mut flags = [0x85, 0x01, 0, 0, 0, 0];
-        flags[2..].copy_from_slice(&self.flags.to_le_bytes());
-        buf.extend_from_slice(&flags);
         put_text(buf, 5, self.name);
         let mut times = [
             0x30, self.kind, 0x39, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -65,29 +61,43 @@ impl Head<'_> {
     }
 }
 
-/// Bytes of the `status` field, which is always there, as the SDK does it.
-pub(super) fn status_len(code: u8, message: &str) -> usize {
-    field_len(text_len(message) + if code == 0 { 0 } else { 2 })
+/// How a span's message ends: the `status` field, always there, as the SDK does it; and the flags,
+/// whose field number is the highest.
+pub(super) struct Tail<'a> {
+    pub(super) code: u8,
+    pub(super) message: &'a str,
+    pub(super) flags: u32,
 }
 
-/// Appends the `status` field.
-pub(super) fn put_status(buf: &mut Vec<u8>, code: u8, message: &str) {
-    put_head(buf, 15, text_len(message) + if code == 0 { 0 } else { 2 });
-    put_text(buf, 2, message);
-    if code != 0 {
-        buf.extend_from_slice(&[0x18, code]);
+impl Tail<'_> {
+    /// Bytes that `put` writes.
+    pub(super) fn len(&self) -> usize {
+        field_len(self.status_len()) + 6
+    }
+
+    fn status_len(&self) -> usize {
+        text_len(self.message) + if self.code == 0 { 0 } else { 2 }
+    }
+
+    /// Appends the fields.
+    pub(super) fn put(&self, buf: &mut Vec<u8>) {
+        put_head(buf, 15, self.status_len());
+        put_text(buf, 2, self.message);
+        if self.code != 0 {
+            buf.extend_from_slice(&[0x18, self.code]);
+        }
+        let mut flags = [0x85, 0x01, 0, 0, 0, 0];
+        flags[2..].copy_from_slice(&self.flags.to_le_bytes());
+        buf.extend_from_slice(&flags);
     }
 }
 
 fn head<'a>(span: &SpanRecord<'a>) -> Head<'a> {
-    // A server span's parent came over the wire; any other parent is ours.
-    let remote = span.kind as u8 == super::Kind::Server as u8 && span.parent_span_id.is_some();
     Head {
         trace_id: span.context.trace_id,
         span_id: span.context.span_id,
         trace_state: span.trace_state,
         parent_span_id: span.parent_span_id,
-        flags: SAMPLED | HAS_IS_REMOTE | if remote { IS_REMOTE } else { 0 },
         name: span.name,
         kind: span.kind as u8,
         start_unix_ns: span.start_unix_ns,
@@ -95,10 +105,17 @@ fn head<'a>(span: &SpanRecord<'a>) -> Head<'a> {
     }
 }
 
-fn status<'a>(span: &SpanRecord<'a>) -> (u8, &'a str) {
-    match span.status {
+fn tail<'a>(span: &SpanRecord<'a>) -> Tail<'a> {
+    let (code, message) = match span.status {
         Status::Unset => (0, ""),
         Status::Error(message) => (2, message),
+    };
+    // A server span's parent came over the wire; any other parent is ours.
+    let remote = matches!(span.kind, Kind::Server) && span.parent_span_id.is_some();
+    Tail {
+        code,
+        message,
+        flags: SAMPLED | HAS_IS_REMOTE | if remote { IS_REMOTE } else { 0 },
     }
 }
 
@@ -109,8 +126,7 @@ pub(super) fn span_len(span: &SpanRecord<'_>) -> usize {
         .iter()
         .map(|(key, value)| field_len(key_value_len(key, value)))
         .sum();
-    let (code, message) = status(span);
-    head(span).len() + attributes + status_len(code, message)
+    head(span).len() + attributes + tail(span).len()
 }
 
 /// Appends the span as one element of `ScopeSpans.spans`; `content` is its [`span_len`].
@@ -121,8 +137,7 @@ pub(super) fn put_span(buf: &mut Vec<u8>, span: &SpanRecord<'_>, content: usize)
     for (key, value) in span.attributes {
         put_key_value(buf, 9, key, value);
     }
-    let (code, message) = status(span);
-    put_status(buf, code, message);
+    tail(span).put(buf);
 }
 
 impl AnyValue for Value<'_> {
@@ -154,3 +169,6 @@ impl AnyValue for Value<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

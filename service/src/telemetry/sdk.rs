@@ -13,7 +13,7 @@ use opentelemetry_sdk::{
 };
 
 use super::{
-    encode::{HAS_IS_REMOTE, Head, IS_REMOTE, put_status, status_len},
+    encode::{HAS_IS_REMOTE, Head, IS_REMOTE, Tail},
     pipeline::Pipeline,
     wire::{
         AnyValue, count_len, field_len, key_value_len, put_count, put_head, put_key_value,
@@ -54,10 +54,11 @@ impl SpanProcessor for PipelineProcessor {
     }
 }
 
-/// A span of the SDK, with the one text that its getters would allocate twice.
+/// A span of the SDK and what its message starts and ends with.
 struct Encoder<'a> {
     span: &'a SpanData,
     head: Head<'a>,
+    tail: Tail<'a>,
 }
 
 impl<'a> Encoder<'a> {
@@ -68,17 +69,25 @@ impl<'a> Encoder<'a> {
             span_id: span.span_context.span_id().to_bytes(),
             trace_state,
             parent_span_id: (parent != SpanId::INVALID).then(|| parent.to_bytes()),
-            flags: flags(&span.span_context, span.parent_span_is_remote),
             name: &span.name,
             kind: kind(&span.span_kind),
             start_unix_ns: unix_ns(span.start_time),
             end_unix_ns: unix_ns(span.end_time),
         };
-        Encoder { span, head }
+        let (code, message) = status(&span.status);
+        let flags = flags(&span.span_context, span.parent_span_is_remote);
+        Encoder {
+            span,
+            head,
+            tail: Tail {
+                code,
+                message,
+                flags,
+            },
+        }
     }
 
     fn len(&self) -> usize {
-        let (code, message) = status(&self.span.status);
         self.head.len()
             + attributes_len(&self.span.attributes)
             + count_len(self.span.dropped_attributes_count)
@@ -96,7 +105,7 @@ impl<'a> Encoder<'a> {
                 .map(|link| field_len(link_len(link)))
                 .sum::<usize>()
             + count_len(self.span.links.dropped_count)
-            + status_len(code, message)
+            + self.tail.len()
     }
 
     fn put(&self, buf: &mut Vec<u8>) {
@@ -111,8 +120,7 @@ impl<'a> Encoder<'a> {
             put_link(buf, link);
         }
         put_count(buf, 14, self.span.links.dropped_count);
-        let (code, message) = status(&self.span.status);
-        put_status(buf, code, message);
+        self.tail.put(buf);
     }
 }
 

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     fn trailers(code: u8) -> HeaderMap {
-        HeaderMap::from_iter([("grpc-status".parse().unwrap(), code.into())])
+        HeaderMap::from_iter([("grpc-status".parse().unwrap(), u16::from(code).into())])
     }
 
     #[test]
