@@ -11,7 +11,10 @@ use hyper::{
 };
 use tower::Service as _;
 
-use super::server_span::{Outcome, ServerSpan, known_method};
+use super::{
+    conventions::known_method,
+    server_span::{Outcome, ServerSpan},
+};
 pub use super::{server_span::Peer, traceparent::Parent};
 use crate::telemetry::{Permit, Recorder, now_unix_ns};
 

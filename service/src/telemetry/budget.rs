@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::Notify;
 
-/// What one admitted request may take: its server span and children at their longest (every text
-/// that a client controls is cut before it is recorded).
-pub(super) const REQUEST_BYTES: i64 = 4096;
+/// Bytes that one admitted request may take: its server span and two children at their longest.
+/// Every text that a client controls must be cut before it is recorded, so that this holds.
+pub const REQUEST_BYTES: i64 = 6144;
 
 /// Bytes that are free. At any time: free + leased to shards + reserved by requests + recorded and
 /// not yet settled = capacity.

@@ -16,6 +16,7 @@ mod export;
 mod flow;
 mod id;
 mod ledger;
+mod permit;
 mod pipeline;
 mod recorder;
 mod resource;
@@ -31,10 +32,11 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 
 pub use self::{
+    budget::REQUEST_BYTES,
     config::{Compression, Exporter, OnPressure, OtlpConfig, Protocol, TelemetryConfig},
     id::{new_span_id, new_trace_id},
     ledger::{Books, BooksSample},
-    pipeline::Permit,
+    permit::Permit,
     recorder::{Recorder, Refused},
     span::{Attribute, Kind, SpanContext, SpanRecord, Status, Value},
 };

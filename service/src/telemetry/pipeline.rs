@@ -20,6 +20,7 @@ use super::{
     envelope::ScopeHead,
     flow::Flow,
     ledger::{Books, Reason},
+    permit::Waiting,
     shard::{Outlet, Shard, ShardState},
     span::SpanRecord,
     wire::field_len,
@@ -104,7 +105,7 @@ impl Pipeline {
 
     /// Reserves one request's spans, waiting for room up to `patience`.
     pub(super) async fn reserve_within(&self, patience: Duration) -> bool {
-        let _waiting = Waiting::new(self);
+        let _waiting = Waiting::new(&self.waiting);
         let wait = async {
             loop {
                 let mut space = std::pin::pin!(self.budget().space().notified());
@@ -268,40 +269,5 @@ impl Pipeline {
         }
         registry.shards.push(shard.clone());
         shard
-    }
-}
-
-/// A request that waits is counted, so that idle leases come back to it.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(pipeline: &'a Pipeline) -> Waiting<'a> {
-        pipeline.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(&pipeline.waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Room for one request's spans, held until it is answered.
-#[derive(Debug)]
-pub struct Permit(Option<&'static Pipeline>);
-
-impl Permit {
-    /// `None`: there is nothing to reserve, or spans yield to answers.
-    pub(super) fn new(reserved_in: Option<&'static Pipeline>) -> Permit {
-        Permit(reserved_in)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(pipeline) = self.0 {
-            pipeline.release();
-        }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    pipeline::{Permit, Pipeline},
-    span::SpanRecord,
-};
+use super::{permit::Permit, pipeline::Pipeline, span::SpanRecord};
 
 /// How long a request waits for span memory before it is refused.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -258,3 +258,6 @@ fn elements(array: &Array) -> Vec<Value> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The service seen from outside: real sockets, and a strict collector at the far end.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod serve;
 mod server;
 mod sink;

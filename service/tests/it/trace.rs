@@ -1,7 +1,10 @@
 //! Every request leaves one server span by the semantic conventions, whatever becomes of it.
 
-use iris_prediction_api::telemetry::{Protocol, Recorder, Telemetry, TelemetryConfig};
+use iris_prediction_api::telemetry::{
+    Protocol, REQUEST_BYTES, Recorder, Telemetry, TelemetryConfig,
+};
 use opentelemetry_proto::tonic::{common::v1::any_value::Value, trace::v1::Span};
+use prost::Message;
 
 use crate::{
     server::{Client, Server, options, trace_options, wait_for},
@@ -299,4 +302,25 @@ fn thousands_of_requests_leave_thousands_of_traces() {
         });
     });
     assert_eq!(spans.len(), 4_000);
+}
+
+#[test]
+fn the_longest_request_leaves_room_for_its_children() {
+    let spans = spans_of(|server| {
+        let long = "x".repeat(4_000);
+        let state = format!("k={}", "v".repeat(500));
+        let headers =
+            format!("User-Agent: {long}\r\ntraceparent: 00-{PARENT}-01\r\ntracestate: {state}\r\n");
+        let line = format!("{} /{long}?{long}", "M".repeat(200));
+        server.connect().write(&format!(
+            "{line} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
+            "h".repeat(300)
+        ));
+        let observed = server.observed.clone();
+        wait_until(|| !observed.lock().unwrap().is_empty());
+    });
+    let size = i64::try_from(spans[0].encoded_len()).unwrap();
+    assert_eq!(spans[0].trace_state.len(), 502);
+    // Each child may repeat the trace state and say as much again.
+    assert!(size + 2 * 1_100 < REQUEST_BYTES, "{size} bytes");
 }
