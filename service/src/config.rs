@@ -49,7 +49,7 @@ pub struct TrainArgs {
 /// Options of `healthcheck`.
 #[derive(Args, Clone, Debug)]
 pub struct HealthcheckArgs {
-    /// What to ask [default: /readyz at the port of --listen's IRIS_LISTEN, else 8080]
+    /// What to ask [default: /readyz where IRIS_LISTEN says, else on port 8080]
     #[arg(long, value_name = "URL", env = "IRIS_HEALTHCHECK_URL")]
     pub url: Option<String>,
     /// Where the service listens, to find its port
@@ -66,9 +66,12 @@ pub struct HealthcheckArgs {
 impl HealthcheckArgs {
     /// The URL to ask.
     pub fn url(&self) -> String {
-        self.url
-            .clone()
-            .unwrap_or_else(|| format!("http://127.0.0.1:{}/readyz", self.listen.port()))
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        let own = || format!("http://{address}/readyz");
+        self.url.clone().unwrap_or_else(own)
     }
 }
 

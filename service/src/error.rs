@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+use crate::answer::json;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -142,13 +143,4 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         json(self.status(), self.detail())
     }
-}
-
-/// A JSON answer.
-pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(axum::body::Body::from(body.into()));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
 }

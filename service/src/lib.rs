@@ -14,6 +14,7 @@ pub mod model;
 
 pub mod telemetry;
 
+pub mod answer;
 pub mod error;
 pub mod logs;
 pub mod shards;

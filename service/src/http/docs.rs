@@ -12,7 +12,8 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use super::{AppState, routes};
-use crate::error::{self, Error};
+use crate::answer;
+use crate::error::Error;
 use crate::predict;
 
 #[derive(OpenApi)]
@@ -75,7 +76,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn openapi() -> Response {
-    error::json(StatusCode::OK, OPENAPI.as_str())
+    answer::json(StatusCode::OK, OPENAPI.as_str())
 }
 
 fn asset(path: &str) -> Response {

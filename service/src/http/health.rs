@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::AppState;
-use crate::error;
+use crate::answer;
 
 /// Whether traffic is welcome, as far as the process's life decides it; the model is asked each time.
 #[derive(Debug, Default)]
@@ -40,8 +40,8 @@ impl AppState {
     }
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response {
-    error::json(status, body.to_string())
+fn told(status: StatusCode, body: &Value) -> Response {
+    answer::json(status, body.to_string())
 }
 
 fn status_of(unready: Option<&str>) -> StatusCode {
@@ -55,7 +55,7 @@ fn status_of(unready: Option<&str>) -> StatusCode {
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/livez", tag = "probes", responses((status = 200, description = "It does")))]
 pub async fn livez() -> Response {
-    answer(StatusCode::OK, &json!({"status": "alive"}))
+    told(StatusCode::OK, &json!({"status": "alive"}))
 }
 
 /// Whether traffic is welcome: the model has just recognised known flowers, and no shutdown has begun.
@@ -64,7 +64,7 @@ pub async fn livez() -> Response {
 pub async fn readyz(State(state): State<AppState>) -> Response {
     let unready = state.unready();
     let body = json!({"status": unready.unwrap_or("ready"), "model_version": state.predictor.model.version()});
-    answer(status_of(unready), &body)
+    told(status_of(unready), &body)
 }
 
 /// The service's health in words; 200 as long as the process is alive.
@@ -78,20 +78,20 @@ pub async fn healthz(State(state): State<AppState>) -> Response {
         "model_version": state.predictor.model.version(),
         "version": env!("CARGO_PKG_VERSION"),
     });
-    answer(StatusCode::OK, &body)
+    told(StatusCode::OK, &body)
 }
 
 /// Name and version of this server.
 #[utoipa::path(get, path = "/v2", tag = "open inference protocol v2", responses((status = 200, description = "Server metadata")))]
 pub async fn v2_server() -> Response {
     let body = json!({"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION"), "extensions": []});
-    answer(StatusCode::OK, &body)
+    told(StatusCode::OK, &body)
 }
 
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/v2/health/live", tag = "open inference protocol v2", responses((status = 200, description = "It does")))]
 pub async fn v2_live() -> Response {
-    answer(StatusCode::OK, &json!({"live": true}))
+    told(StatusCode::OK, &json!({"live": true}))
 }
 
 /// Whether traffic is welcome.
@@ -99,5 +99,5 @@ pub async fn v2_live() -> Response {
     (status = 200, description = "Send requests"), (status = 503, description = "Send them elsewhere")))]
 pub async fn v2_ready(State(state): State<AppState>) -> Response {
     let unready = state.unready();
-    answer(status_of(unready), &json!({"ready": unready.is_none()}))
+    told(status_of(unready), &json!({"ready": unready.is_none()}))
 }

@@ -1,5 +1,6 @@
 //! `/metrics`: what requests did, counted per thread and summed when Prometheus asks.
 
+mod books;
 mod requests;
 
 use std::fmt;
@@ -18,9 +19,10 @@ use prometheus_client::metrics::{MetricType, gauge::ConstGauge, info::Info};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::AppState;
+use super::trace::Observe;
 use crate::model::CLASS_NAMES;
 use crate::predict::Predictor;
-use crate::telemetry::now_unix_ns;
+use crate::telemetry::{Books, now_unix_ns};
 use requests::Requests;
 
 /// Everything that is exposed to Prometheus.
@@ -71,21 +73,9 @@ impl Metrics {
             .register_collector(collector);
     }
 
-    /// A request has come in; one [`Metrics::observe`] must follow.
-    pub fn started(&self) {
-        self.requests.started();
-    }
-
-    /// A request has ended. `method` and `route` are from closed lists; `status` is `None` if the
-    /// client went away before there was a response.
-    pub fn observe(
-        &self,
-        method: &'static str,
-        route: Option<&'static str>,
-        status: Option<u16>,
-        duration: Duration,
-    ) {
-        self.requests.observe(method, route, status, duration);
+    /// Also exposes the books of the span pipeline.
+    pub fn register_books(&self, books: impl Fn() -> Books + Send + Sync + 'static) {
+        self.register(Box::new(books::Exposed(books)));
     }
 
     /// The exposition in OpenMetrics text.
@@ -96,6 +86,22 @@ impl Metrics {
             &self.registry.lock().unwrap_or_else(PoisonError::into_inner),
         )?;
         Ok(text)
+    }
+}
+
+impl Observe for &'static Metrics {
+    fn started(&self) {
+        self.requests.started();
+    }
+
+    fn observe(
+        &self,
+        method: &'static str,
+        route: Option<&'static str>,
+        status: Option<u16>,
+        duration: Duration,
+    ) {
+        self.requests.observe(method, route, status, duration);
     }
 }
 

@@ -1,9 +1,18 @@
-//! The router: which path leads where, and what a path that leads nowhere is told.
+//! HTTP: the router (which path leads where, and what a path that leads nowhere is told), the accept
+//! loop, and the layer that traces every request.
 
+mod connection;
+mod conventions;
 pub mod docs;
 pub mod health;
+mod listeners;
 pub mod metrics;
 pub mod routes;
+pub mod serve;
+mod server_span;
+pub mod trace;
+mod traceparent;
+mod worker;
 
 use axum::Router;
 use axum::extract::FromRef;

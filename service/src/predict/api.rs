@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
 use super::Call;
-use crate::error::json;
+use crate::answer::json;
 use crate::model::{CLASS_NAMES, Features, Prediction};
 
 /// Measurements of one iris flower, in centimetres.

@@ -30,7 +30,7 @@ pub(super) fn one(call: &Call, flower: &Features) -> Prediction {
         ],
         Status::Unset,
     );
-    completed(call, std::slice::from_ref(&prediction));
+    completed(call, start, std::slice::from_ref(&prediction));
     prediction
 }
 
@@ -58,11 +58,11 @@ pub(super) fn batch(call: &Call, flowers: &[Features]) -> Vec<Prediction> {
         ],
         Status::Unset,
     );
-    completed(call, &predictions);
+    completed(call, start, &predictions);
     predictions
 }
 
-fn completed(call: &Call, predictions: &[Prediction]) {
+fn completed(call: &Call, start_unix_ns: u64, predictions: &[Prediction]) {
     let counts = call.predictor.predicted.mine();
     for prediction in predictions {
         counts[prediction.class_id].fetch_add(1, Ordering::Relaxed);
@@ -82,7 +82,7 @@ fn completed(call: &Call, predictions: &[Prediction]) {
                 );
             },
         );
-    } else if tracing::enabled!(tracing::Level::INFO) && due(call) {
+    } else if tracing::enabled!(tracing::Level::INFO) && due(call, start_unix_ns) {
         log(
             call,
             predictions,
@@ -101,9 +101,15 @@ fn completed(call: &Call, predictions: &[Prediction]) {
 }
 
 /// Whether a second has passed since the last sampled line. Mostly a read of a line that no one writes.
-fn due(call: &Call) -> bool {
+fn due(call: &Call, start_unix_ns: u64) -> bool {
     let next = &call.predictor.next_log_unix_ns;
-    let (at, now) = (next.load(Ordering::Relaxed), telemetry::now_unix_ns());
+    let at = next.load(Ordering::Relaxed);
+    // A traced call has read the clock already.
+    let now = if start_unix_ns > 0 {
+        start_unix_ns
+    } else {
+        telemetry::now_unix_ns()
+    };
     now >= at
         && next
             .compare_exchange(at, now + LOG_EVERY_NS, Ordering::Relaxed, Ordering::Relaxed)

@@ -8,7 +8,8 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{Call, Predictor, api, data_preparation, model_inference};
-use crate::error::{self, Error};
+use crate::answer;
+use crate::error::Error;
 use crate::model::{CLASS_COUNT, FEATURE_COUNT};
 
 /// The one model that is served.
@@ -26,7 +27,7 @@ impl From<Error> for OpenError {
 
 impl IntoResponse for OpenError {
     fn into_response(self) -> Response {
-        error::json(
+        answer::json(
             self.0.status(),
             json!({"error": self.0.message()}).to_string(),
         )
@@ -98,7 +99,7 @@ fn described(model: &str, version: Option<&str>, predictor: &Predictor) -> Answe
             tensor("prediction", "BYTES", &[-1]),
         ],
     });
-    Ok(error::json(StatusCode::OK, body.to_string()))
+    Ok(answer::json(StatusCode::OK, body.to_string()))
 }
 
 /// Whether the model can be asked.
@@ -128,7 +129,7 @@ fn readiness(model: &str, version: Option<&str>, predictor: &Predictor) -> Answe
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    Ok(error::json(
+    Ok(answer::json(
         status,
         json!({"name": MODEL_NAME, "ready": ready}).to_string(),
     ))

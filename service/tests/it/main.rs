@@ -1,4 +1,5 @@
-//! The real router, asked in-process; the real binary, run. Modules mirror the URLs.
+//! The real router, asked in-process; the real accept loop, on sockets, with a strict collector at
+//! the far end; the real binary, run. Modules mirror the URLs or the parts.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -9,7 +10,16 @@ mod health;
 mod metrics;
 mod predict;
 mod routes;
+mod serve;
+mod server;
 mod serving;
+mod sink;
+mod spans;
+mod telemetry_admission;
+mod telemetry_delivery;
+mod telemetry_faults;
+mod telemetry_sdk;
+mod trace;
 mod v2;
 
 use axum::Router;

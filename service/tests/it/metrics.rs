@@ -4,6 +4,7 @@ use super::{SETOSA, router, send, state};
 use axum::body::Body;
 use http::{Request, header};
 use iris_prediction_api::http::AppState;
+use iris_prediction_api::http::trace::Observe as _;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::{MetricType, counter::ConstCounter};

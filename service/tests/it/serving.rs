@@ -1,6 +1,7 @@
 //! The binary while it serves: started in each of the ways that people start it, asked, stopped.
 
-use super::SETOSA;
+use super::{SETOSA, sink::Sink};
+use iris_prediction_api::telemetry::{Exporter, Protocol};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -46,18 +47,35 @@ fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Servi
     }
 }
 
-fn predict(address: &str) -> String {
+/// One request on a connection of its own.
+fn ask(address: &str, request: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    let head = "POST /predict HTTP/1.1\r\nhost: iris\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let headers = "host: iris\r\ncontent-type: application/json\r\nconnection: close";
+    let length = body.len();
     write!(
         stream,
-        "{head}content-length: {}\r\n\r\n{SETOSA}",
-        SETOSA.len()
+        "{request} HTTP/1.1\r\n{headers}\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+fn predict(address: &str) -> String {
+    ask(address, "POST /predict", SETOSA)
+}
+
+fn get(address: &str, path: &str) -> String {
+    ask(address, &format!("GET {path}"), "")
+}
+
+/// SIGTERM, and a clean end.
+fn terminate(service: &mut Service) {
+    let id = service.child.id().to_string();
+    let kill = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(service.child.wait().unwrap().code(), Some(0));
 }
 
 /// Arguments and environment.
@@ -93,19 +111,7 @@ fn it_serves_however_it_is_started_and_ends_cleanly() {
             "{answer}"
         );
         assert_eq!(healthcheck(&service.address), Some(0));
-        let id = service.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-        assert_eq!(
-            service.child.wait().unwrap().code(),
-            Some(0),
-            "{arguments:?}"
-        );
+        terminate(&mut service);
         let left: Vec<_> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|file| file.unwrap().file_name())
@@ -114,11 +120,51 @@ fn it_serves_however_it_is_started_and_ends_cleanly() {
     }
 }
 
+/// Exit code of a health check that finds the service by its environment, as in a container.
 fn healthcheck(address: &str) -> Option<i32> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_iris-prediction-api"));
-    command
-        .args(["healthcheck", "--url", &format!("http://{address}/readyz")])
-        .status()
-        .unwrap()
-        .code()
+    let command = command.arg("healthcheck").env_clear();
+    command.env("IRIS_LISTEN", address).status().unwrap().code()
+}
+
+#[test]
+fn the_whole_service_loses_no_span_and_its_books_say_so() {
+    let (sink, folder) = (Sink::start([]), tempfile::tempdir().unwrap());
+    let endpoint = match sink.config(Protocol::HttpProtobuf).exporter {
+        Exporter::Otlp(otlp) => otlp.endpoint,
+        Exporter::None { reason } => panic!("{reason}"),
+    };
+    let variables = [
+        ("IRIS_LISTEN", "127.0.0.1:0"),
+        ("IRIS_DRAIN_DELAY", "0s"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.as_str()),
+        ("OTEL_SERVICE_NAME", "iris-under-test"),
+        ("POD_NAME", "iris-0"),
+    ];
+    let mut service = start(folder.path(), &["serve"], &variables);
+    for _ in 0..20 {
+        predict(&service.address);
+    }
+    let metrics = get(&service.address, "/metrics");
+    for sample in [
+        "otel_sdk_span_started_total 60\n",
+        "iris_predictions_total{class=\"setosa\"} 20\n",
+        "http_server_request_duration_seconds_count{http_request_method=\"POST\",http_route=\"/predict\",http_response_status_code=\"200\"} 20\n",
+    ] {
+        assert!(metrics.contains(sample), "no {sample} in {metrics}");
+    }
+    terminate(&mut service);
+    assert_eq!(sink.distinct(), 60);
+    let resource = sink.resource_spans()[0].resource.clone().unwrap();
+    for (key, value) in [
+        ("service.name", "iris-under-test"),
+        ("k8s.pod.name", "iris-0"),
+    ] {
+        let attribute = resource
+            .attributes
+            .iter()
+            .find(|attribute| attribute.key == key)
+            .unwrap();
+        assert!(format!("{attribute:?}").contains(value), "{attribute:?}");
+    }
 }
