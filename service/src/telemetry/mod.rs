@@ -1,32 +1,178 @@
 //! What we emit: spans on their way to the collector. One bounded pipeline for the request path's
 //! own spans and for whatever ends a span through the OpenTelemetry SDK.
+//!
+//! A span's way: [`Recorder::record`] encodes it (`encode`) into its thread's buffer (`shard`); full
+//! or a tenth of a second old, the buffer is queued (`pipeline`, `flow`); the export thread sends
+//! it until the collector has it (`export`). Memory is promised to a request before it is routed
+//! (`budget`), so that none of this can block or drop; what happens to each span is in the
+//! [`Books`] (`ledger`).
 
+mod budget;
+mod chunk;
+mod config;
+mod encode;
+mod envelope;
+mod export;
+mod flow;
+mod id;
+mod ledger;
+mod permit;
+mod pipeline;
+mod recorder;
+mod resource;
+mod sdk;
+mod shard;
 mod span;
+mod wire;
 
-pub use span::{Attribute, Kind, SpanContext, SpanRecord, Status, Value};
+use std::time::Duration;
 
-/// Records spans. Clones share one pipeline; any thread may hold one; recording never blocks.
-#[derive(Clone, Debug)]
-pub struct Recorder;
+use anyhow::{Result, ensure};
+use opentelemetry::InstrumentationScope;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 
-impl Recorder {
-    /// A recorder that keeps nothing: telemetry is off.
-    pub fn disabled() -> Recorder {
-        Recorder
+pub use self::{
+    budget::REQUEST_BYTES,
+    config::{Compression, Exporter, OnPressure, OtlpConfig, Protocol, TelemetryConfig},
+    id::{new_span_id, new_trace_id},
+    ledger::{Books, BooksSample},
+    permit::Permit,
+    recorder::{Recorder, Refused},
+    span::{Attribute, Kind, SpanContext, SpanRecord, Status, Value},
+};
+use self::{
+    envelope::{ResourceHead, ScopeHead},
+    export::Exporter as ExportThread,
+    pipeline::Pipeline,
+};
+
+/// The semantic conventions that our attribute names follow.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.42.0";
+/// Below this, a handful of requests would fill the buffer.
+const SMALLEST_BUFFER_BYTES: u64 = 64 << 10;
+
+/// Running telemetry. Its pipeline stays for the life of the process, so that a span that ends
+/// after [`Telemetry::shutdown`] is still counted.
+#[derive(Debug)]
+pub struct Telemetry {
+    pipeline: Option<&'static Pipeline>,
+    export: Option<ExportThread>,
+    provider: SdkTracerProvider,
+    flush_timeout: Duration,
+}
+
+impl Telemetry {
+    /// Starts the export thread, or, with [`Exporter::None`], says in the log why there is none.
+    /// Fails on an endpoint or header that cannot be used.
+    pub fn start(config: &TelemetryConfig) -> Result<Telemetry> {
+        let resource = resource::resource(config);
+        let provider = SdkTracerProvider::builder()
+            // Explicit: the SDK's default would obey a caller's `traceparent ...-00`.
+            .with_sampler(Sampler::AlwaysOn)
+            .with_resource(resource.clone());
+        let otlp = match &config.exporter {
+            Exporter::None { reason } => {
+                tracing::info!(%reason, "spans are not exported");
+                let provider = provider.with_sampler(Sampler::AlwaysOff).build();
+                return Ok(Telemetry {
+                    pipeline: None,
+                    export: None,
+                    provider,
+                    flush_timeout: Duration::ZERO,
+                });
+            }
+            Exporter::Otlp(otlp) => otlp,
+        };
+        ensure!(
+            config.span_buffer_bytes >= SMALLEST_BUFFER_BYTES,
+            "a span buffer of {} bytes is too small; give at least {SMALLEST_BUFFER_BYTES}",
+            config.span_buffer_bytes
+        );
+        // Leaked once per process: then no request pays for reference counts that all cores share.
+        let pipeline: &'static Pipeline = Box::leak(Box::new(Pipeline::new(
+            ScopeHead::new(&own_scope()),
+            config.span_buffer_bytes,
+            config.on_pressure,
+        )));
+        let head = ResourceHead::new(&resource);
+        let export = ExportThread::start(pipeline, head, otlp, config.export_connections)?;
+        tracing::info!(endpoint = otlp.endpoint, protocol = ?otlp.protocol, "spans are exported");
+        Ok(Telemetry {
+            pipeline: Some(pipeline),
+            export: Some(export),
+            provider: provider
+                .with_span_processor(sdk::PipelineProcessor(pipeline))
+                .build(),
+            flush_timeout: config.flush_timeout,
+        })
     }
 
-    /// Whether spans are kept at all; when not, callers may skip the work of describing them.
-    pub fn enabled(&self) -> bool {
-        false
+    /// A handle for the request path.
+    pub fn recorder(&self) -> Recorder {
+        self.pipeline.map_or_else(Recorder::disabled, Recorder::new)
     }
 
-    /// Puts one ended span on its way.
-    pub fn record(&self, _span: &SpanRecord<'_>) {}
+    /// What became of every span so far.
+    pub fn books(&self) -> Books {
+        self.pipeline.map(Pipeline::books).unwrap_or_default()
+    }
+
+    /// A reader of the books, for whoever exposes them.
+    pub fn books_handle(&self) -> impl Fn() -> Books + Clone + Send + Sync + 'static {
+        let pipeline = self.pipeline;
+        move || pipeline.map(Pipeline::books).unwrap_or_default()
+    }
+
+    /// The SDK's provider over the same pipeline, for tracing-opentelemetry and libraries.
+    pub fn tracer_provider(&self) -> &SdkTracerProvider {
+        &self.provider
+    }
+
+    /// Hands over what is buffered and waits until all of it is settled; false if time ran out.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.pipeline.is_none_or(|pipeline| pipeline.flush(timeout))
+    }
+
+    /// Sends what is left for up to `timeout`, counts the rest as lost to shutdown, logs the books
+    /// in one line and returns them: from then on they are final. Blocks; not for async code.
+    pub fn shutdown(mut self, timeout: Duration) -> Books {
+        self.finish(timeout)
+    }
+
+    fn finish(&mut self, timeout: Duration) -> Books {
+        let (Some(pipeline), Some(export)) = (self.pipeline, self.export.take()) else {
+            return self.books();
+        };
+        pipeline.close();
+        export.finish(pipeline, timeout);
+        let books = pipeline.books();
+        if books.lost_total() == 0 {
+            tracing::info!("{books}");
+        } else {
+            tracing::error!("{books}");
+        }
+        books
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.finish(self.flush_timeout);
+    }
+}
+
+fn own_scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL)
+        .build()
 }
 
 /// Now, in Unix nanoseconds; the request path's only clock for spans.
 #[allow(clippy::disallowed_methods, reason = "the home of the service's clock")]
 pub fn now_unix_ns() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

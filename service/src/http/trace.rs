@@ -1,0 +1,243 @@
+//! The outermost layer of every request: admits it (or answers 503 when its spans have no room),
+//! gives it its place in a trace, and leaves one server span and one observation, whatever happens.
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::{
+    body::Incoming,
+    service::{Service, service_fn},
+};
+use tower::Service as _;
+
+use super::{
+    conventions::known_method,
+    server_span::{Outcome, ServerSpan},
+};
+pub use super::{server_span::Peer, traceparent::Parent};
+use crate::telemetry::{Permit, Recorder, now_unix_ns};
+
+/// Counts requests as they begin and end; every `started` is followed by one `observe`.
+pub trait Observe {
+    /// A request has come in.
+    fn started(&self) {}
+
+    /// It has ended after `duration`, the same as its span's. `method` is from the conventions'
+    /// list or `_OTHER`; `status` is `None` if the client went away before there was a response.
+    fn observe(
+        &self,
+        method: &'static str,
+        route: Option<&'static str>,
+        status: Option<u16>,
+        duration: Duration,
+    );
+}
+
+impl<F: Fn(&'static str, Option<&'static str>, Option<u16>, Duration)> Observe for F {
+    fn observe(
+        &self,
+        method: &'static str,
+        route: Option<&'static str>,
+        status: Option<u16>,
+        duration: Duration,
+    ) {
+        self(method, route, status, duration);
+    }
+}
+
+/// What the layer is told.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceOptions {
+    /// The route template that serves a path, e.g. `/v2/models/{model}/infer`.
+    pub route_of: fn(&str) -> Option<&'static str>,
+    /// Continue the caller's trace; if not, each request is the root of a new one.
+    pub propagate: bool,
+    /// Trace `/livez`, `/readyz`, `/healthz`, `/metrics` and the v2 health paths too.
+    pub trace_probes: bool,
+    /// Believe `X-Forwarded-Proto` and `X-Forwarded-For`; only behind a proxy that sets them.
+    pub trust_forwarded: bool,
+}
+
+/// The layer; one per worker thread, so that requests share nothing with another core.
+#[derive(Debug)]
+pub struct Trace<O> {
+    recorder: Recorder,
+    options: TraceOptions,
+    observe: O,
+}
+
+/// The caller's `tracestate`; in a request's extensions only if there is one.
+#[derive(Clone, Debug)]
+pub struct TraceState(pub Box<str>);
+
+/// What a refused client is told.
+const REFUSAL: &str =
+    r#"{"detail":"the service cannot record this request's trace now; try again"}"#;
+
+impl<O: Observe> Trace<O> {
+    /// A layer that records with `recorder` and reports to `observe`.
+    pub fn new(recorder: Recorder, options: TraceOptions, observe: O) -> Trace<O> {
+        Trace {
+            recorder,
+            options,
+            observe,
+        }
+    }
+
+    /// Passes the request to `next` with its [`crate::telemetry::SpanContext`] among its extensions
+    /// (absent if it is not traced). The span ends when `next` has answered: our bodies are whole
+    /// by then, so there is no streaming that it would miss.
+    pub async fn serve<B, F>(
+        &self,
+        peer: &Peer,
+        mut request: Request<B>,
+        next: impl FnOnce(Request<B>) -> F,
+    ) -> Response<Body>
+    where
+        F: Future<Output = Response<Body>>,
+    {
+        let mut exchange = Exchange::begin(self, peer, &request);
+        if let Some(span) = &exchange.span {
+            let Ok(permit) = self.recorder.admit().await else {
+                exchange.refused = true;
+                exchange.status = Some(StatusCode::SERVICE_UNAVAILABLE);
+                return refusal();
+            };
+            let extensions = request.extensions_mut();
+            extensions.insert(span.context);
+            if !span.trace_state.is_empty() {
+                extensions.insert(TraceState(span.trace_state.clone()));
+            }
+            exchange.permit = Some(permit);
+        }
+        let response = next(request).await;
+        exchange.status = Some(response.status());
+        response
+    }
+}
+
+/// The traced router as what [`super::serve::serve`] asks for one connection.
+pub fn connection<O>(
+    trace: Arc<Trace<O>>,
+    router: Router,
+    peer: SocketAddr,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Body>,
+    Error = Infallible,
+    Future: Future<Output = Result<Response<Body>, Infallible>> + Send,
+> + Send
++ 'static
+where
+    O: Observe + Send + Sync + 'static,
+{
+    // One count per request to share all three, and it is this connection's own.
+    let shared = Arc::new((trace, router, Peer::from(peer)));
+    service_fn(move |request| {
+        let shared = shared.clone();
+        async move {
+            let (trace, router, peer) = &*shared;
+            // A router is always ready, and never fails.
+            let next = |request| async {
+                let Ok(response) = router.clone().call(request).await;
+                response
+            };
+            Ok(trace.serve(peer, request, next).await)
+        }
+    })
+}
+
+fn refusal() -> Response<Body> {
+    let mut response = Response::new(Body::from(REFUSAL));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn is_probe(path: &str) -> bool {
+    matches!(
+        path,
+        "/livez" | "/readyz" | "/healthz" | "/metrics" | "/v2/health/live" | "/v2/health/ready"
+    )
+}
+
+/// One request under way. It ends when it is dropped: after its response, or because the client
+/// went away and hyper dropped the work in the middle; so no way out of it loses the span.
+struct Exchange<'a, O: Observe> {
+    trace: &'a Trace<O>,
+    peer: &'a Peer,
+    method: &'static str,
+    route: Option<&'static str>,
+    start_unix_ns: u64,
+    /// `None` for what is not traced.
+    span: Option<ServerSpan>,
+    refused: bool,
+    status: Option<StatusCode>,
+    /// Held until the span is recorded: fields are dropped after `drop` has run.
+    permit: Option<Permit>,
+}
+
+impl<'a, O: Observe> Exchange<'a, O> {
+    fn begin<B>(trace: &'a Trace<O>, peer: &'a Peer, request: &Request<B>) -> Exchange<'a, O> {
+        let TraceOptions {
+            route_of,
+            propagate,
+            trace_probes,
+            trust_forwarded,
+        } = trace.options;
+        let start_unix_ns = now_unix_ns();
+        trace.observe.started();
+        let path = request.uri().path();
+        let traced = trace.recorder.enabled() && (trace_probes || !is_probe(path));
+        Exchange {
+            trace,
+            peer,
+            method: known_method(request.method()),
+            route: route_of(path),
+            start_unix_ns,
+            span: traced.then(|| ServerSpan::new(request, propagate, trust_forwarded)),
+            refused: false,
+            status: None,
+            permit: None,
+        }
+    }
+}
+
+impl<O: Observe> Drop for Exchange<'_, O> {
+    fn drop(&mut self) {
+        let end = now_unix_ns().max(self.start_unix_ns);
+        let status = self.status.map(|status| status.as_u16());
+        if let Some(span) = &self.span {
+            let error_type = match status {
+                None => Some("client_disconnected"),
+                Some(_) if self.refused => Some("span_buffer_full"),
+                Some(_) => None,
+            };
+            let recorder = self.trace.recorder;
+            let times = (self.start_unix_ns, end);
+            span.end(
+                self.peer,
+                self.route,
+                times,
+                Outcome { status, error_type },
+                |record| {
+                    // Without a permit (refused, or gone while it waited) the reserve pays.
+                    match self.permit {
+                        Some(_) => recorder.record(record),
+                        None => recorder.record_refused(record),
+                    }
+                },
+            );
+        }
+        let duration = Duration::from_nanos(end - self.start_unix_ns);
+        self.trace
+            .observe
+            .observe(self.method, self.route, status, duration);
+    }
+}

@@ -1,0 +1,145 @@
+//! One request with its body read: what the steps of a prediction share.
+
+use axum::extract::{FromRef, FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+
+use super::Predictor;
+use crate::error::Error;
+use crate::telemetry::{self, Attribute, Kind, SpanContext, SpanRecord, Status};
+
+/// One request with its body read.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) predictor: &'static Predictor,
+    pub(super) body: Bytes,
+    /// The server span, when the request is traced.
+    server_span: Option<SpanContext>,
+}
+
+impl<S: Sync> FromRequest<S> for Call
+where
+    &'static Predictor: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Call, Error> {
+        let predictor = <&'static Predictor>::from_ref(state);
+        let (parts, body) = request.into_parts();
+        declared_as_json(&parts.headers)?;
+        let server_span = parts
+            .extensions
+            .get()
+            .copied()
+            .filter(|_| predictor.recorder.enabled());
+        let body = read(body, &parts.headers, predictor.limits.body_bytes).await?;
+        Ok(Call {
+            predictor,
+            body,
+            server_span,
+        })
+    }
+}
+
+impl Call {
+    /// The time when the call is traced; nothing reads it otherwise, so that it is not asked for.
+    #[inline]
+    pub(super) fn now_unix_ns(&self) -> u64 {
+        if self.server_span.is_some() {
+            telemetry::now_unix_ns()
+        } else {
+            0
+        }
+    }
+
+    /// The server span, when the request is traced.
+    #[inline]
+    pub(super) fn server_span(&self) -> Option<SpanContext> {
+        self.server_span
+    }
+
+    /// Records a step, from `start_unix_ns` to now, as a child of the server span.
+    pub(super) fn record(
+        &self,
+        name: &str,
+        start_unix_ns: u64,
+        attributes: &[Attribute<'_>],
+        status: Status<'_>,
+    ) {
+        let Some(server) = self.server_span else {
+            return;
+        };
+        self.predictor.recorder.record(&SpanRecord {
+            context: SpanContext {
+                trace_id: server.trace_id,
+                span_id: telemetry::new_span_id(),
+            },
+            parent_span_id: Some(server.span_id),
+            trace_state: "",
+            name,
+            kind: Kind::Internal,
+            start_unix_ns,
+            end_unix_ns: telemetry::now_unix_ns(),
+            attributes,
+            status,
+        });
+    }
+}
+
+/// `application/json` or `application/*+json`, parameters allowed. A body without any declared type
+/// is taken for JSON too (RFC 9110, 8.3: the recipient may examine it).
+fn declared_as_json(headers: &HeaderMap) -> Result<(), Error> {
+    let Some(declared) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    if declared.as_bytes() == b"application/json" {
+        return Ok(());
+    }
+    let essence = declared
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    match essence.strip_prefix("application/") {
+        Some(subtype) if subtype == "json" || subtype.ends_with("+json") => Ok(()),
+        _ => Err(Error::NotJson),
+    }
+}
+
+/// The whole body; it is copied only when it came in several frames.
+async fn read(
+    mut body: axum::body::Body,
+    headers: &HeaderMap,
+    limit: usize,
+) -> Result<Bytes, Error> {
+    let too_large = Error::BodyTooLarge { limit_bytes: limit };
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        return Err(too_large);
+    }
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers carry no body.
+        let Ok(data) = frame.map_err(|_| Error::BodyUnreadable)?.into_data() else {
+            continue;
+        };
+        if first.len().max(all.len()) + data.len() > limit {
+            return Err(too_large);
+        }
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
