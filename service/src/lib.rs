@@ -18,3 +18,34 @@ pub mod answer;
 pub mod error;
 pub mod logs;
 pub mod shards;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use commands::{healthcheck, serve, train};
+use config::{Cli, Command};
+
+/// What the executable does with its arguments, its own name first: serves until SIGTERM or SIGINT
+/// (the default), trains, or asks a running service for its health. Exit code 0 after a clean end, 2
+/// for what is wrong in the configuration, 1 for all else.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let done = match Cli::parse_from(args).command() {
+        Command::Serve(args) => match serve::prepare(&args) {
+            Ok(prepared) => serve::run(&args, prepared),
+            Err(error) => return failed(&error, 2),
+        },
+        Command::Train(args) => train::run(&args).map(|report| print!("{report}")),
+        Command::Healthcheck(args) => healthcheck::run(&args.url()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error, 1),
+    }
+}
+
+fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("iris-prediction-api: {error:#}");
+    ExitCode::from(code)
+}

@@ -1,1 +1,36 @@
 //! AFTER: judges what is on disk. Pure: no clock, no async, no I/O but reading the run folder and writing reports.
+
+pub mod align;
+pub mod judge;
+pub mod outcome;
+pub mod report;
+
+pub use outcome::*;
+pub use report::{read_verdict, schema, to_json, to_text, write_reports};
+
+use crate::plan::Plan;
+use crate::record::RunFolder;
+use align::Timeline;
+use anyhow::{Context, Result};
+
+/// A run, judged: the verdict, and the pictures that only the reports need.
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the reports draw.
+    pub pictures: report::Pictures,
+}
+
+/// Judges the run that the folder holds. The same folder gives the same verdict, byte for byte.
+///
+/// # Errors
+/// When a file of the folder is missing or damaged before its last line or row.
+pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
+    let path = folder.plan();
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let plan = Plan::parse(&text, &path.display().to_string())?;
+    let timeline = Timeline::new(&plan, folder.read()?);
+    let verdict = judge::judge(&timeline);
+    let pictures = report::Pictures::draw(&timeline);
+    Ok(Judged { verdict, pictures })
+}

@@ -28,19 +28,17 @@ pub fn child_main() -> Option<ExitCode> {
     if args.next()? != SERVE {
         return None;
     }
-    let words = [OsString::from("iris-prediction-api"), OsString::from("serve")].into_iter().chain(args);
-    Some(iris_prediction_api::main_until(words, end_of_stdin()))
+    std::thread::spawn(stop_at_end_of_stdin);
+    let words = [OsString::from("iris-prediction-api"), OsString::from("serve")];
+    Some(iris_prediction_api::run(words.into_iter().chain(args)))
 }
 
-/// Resolves when standard input ends.
-async fn end_of_stdin() {
-    let (sender, ended) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        // Whatever ends the copy, an error included, there is no parent to serve any more.
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        let _ = sender.send(());
-    });
-    let _ = ended.await;
+/// Asks this process to shut down when nobody holds the other end of its standard input any more.
+fn stop_at_end_of_stdin() {
+    // Whatever ends the copy, an error included, there is no parent to serve.
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    // A process may always signal itself.
+    let _ = kill_process(rustix::process::getpid(), Signal::TERM);
 }
 
 /// What is started as a replica.

@@ -265,7 +265,7 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message;
 
-    fn any() -> impl Strategy<Value = Value> {
+    fn any_value() -> impl Strategy<Value = Value> {
         prop_oneof![
             ".{0,8}".prop_map(Value::StringValue),
             any::<i64>().prop_map(Value::IntValue),
@@ -284,7 +284,7 @@ mod tests {
             Just("k8s.pod.name".to_owned()),
             "[a-z.]{0,12}",
         ];
-        vec((key, any()), 0..5).prop_map(|pairs| {
+        vec((key, any_value()), 0..5).prop_map(|pairs| {
             pairs.into_iter().map(|(key, value)| KeyValue { key, value: Some(Any { value: Some(value) }), ..KeyValue::default() }).collect()
         })
     }

@@ -1,0 +1,114 @@
+//! Joins what was recorded on the run's clock: exchanges with their spans by sequence number, stages
+//! with their borders, senders' clocks with ours.
+
+mod clocks;
+mod trace;
+
+pub use clocks::SenderOffset;
+pub use trace::{Fault, Trace};
+
+use crate::plan::Plan;
+use crate::record::{Exchange, Observation, Recorded, Span, Table};
+use std::collections::BTreeMap;
+
+/// A run, joined.
+pub struct Timeline<'a> {
+    /// The plan it followed.
+    pub plan: &'a Plan,
+    /// Everything recorded; exchanges sorted by stage and sequence number, spans by sequence number and arrival.
+    pub recorded: Recorded,
+    /// For each exchange, where its spans stand in `recorded.spans`.
+    spans_of: Vec<(u32, u32)>,
+    /// For each stage of the plan, its rows in `recorded.exchanges`.
+    stages: Vec<std::ops::Range<usize>>,
+    /// Offsets of senders' clocks, by number of the source.
+    pub offsets: BTreeMap<u16, SenderOffset>,
+    /// Numbers of the expected spans' names, in the plan's order; `None`: never received.
+    pub names: Vec<Option<u16>>,
+}
+
+impl<'a> Timeline<'a> {
+    /// Joins. Sorting and two passes: no map from request to spans, so that ten million requests fit.
+    pub fn new(plan: &'a Plan, mut recorded: Recorded) -> Timeline<'a> {
+        recorded.exchanges.sort_unstable_by_key(|e| e.seq);
+        recorded.spans.sort_unstable_by_key(|s| (s.seq, s.arrived_ns, s.span_id, s.start_unix_ns, s.name));
+        let by_seq = join(&recorded.exchanges, &recorded.spans);
+        // Rows of one stage together, in the order of their numbers within.
+        let mut order: Vec<u32> = (0..u32::try_from(recorded.exchanges.len()).unwrap_or(u32::MAX)).collect();
+        order.sort_by_key(|&i| recorded.exchanges[i as usize].stage);
+        let exchanges = order.iter().map(|&i| recorded.exchanges[i as usize]).collect();
+        let spans_of = order.iter().map(|&i| by_seq[i as usize]).collect();
+        recorded.exchanges = exchanges;
+        let stages = (0..plan.stages.len()).map(|s| rows_of(&recorded.exchanges, s)).collect();
+        let names = plan.traces.spans.iter().map(|s| recorded.dictionary.number(Table::SpanName, &s.name)).collect();
+        let mut timeline = Timeline { plan, recorded, spans_of, stages, offsets: BTreeMap::new(), names };
+        timeline.offsets = clocks::offsets(&timeline);
+        timeline
+    }
+
+    /// The stage's exchanges, each with its spans in the order of their arrival.
+    pub fn stage(&self, index: usize) -> impl Iterator<Item = (&Exchange, &[Span])> {
+        self.stages[index].clone().map(|row| self.row(row))
+    }
+
+    /// Every exchange of the plan's stages with its spans.
+    pub fn all(&self) -> impl Iterator<Item = (&Exchange, &[Span])> {
+        (0..self.recorded.exchanges.len()).map(|row| self.row(row))
+    }
+
+    fn row(&self, row: usize) -> (&Exchange, &[Span]) {
+        let (from, to) = self.spans_of[row];
+        (&self.recorded.exchanges[row], &self.recorded.spans[from as usize..to as usize])
+    }
+
+    /// The trace of an exchange.
+    pub fn trace<'s>(&self, exchange: &Exchange, spans: &'s [Span]) -> Trace<'s> {
+        Trace::read(self, exchange, spans)
+    }
+
+    /// The trace id of a request, in hex.
+    pub fn trace_id(&self, seq: u64) -> String {
+        crate::record::run_key::hex(&self.recorded.key.trace_id(seq))
+    }
+
+    /// When the stage's load began, on the run's clock; `None` if it never did.
+    pub fn stage_start_ns(&self, index: usize) -> Option<u64> {
+        self.recorded.journal.iter().find_map(|entry| match entry.observation {
+            Observation::StageStarted { stage } if usize::from(stage) == index => Some(entry.at_ns),
+            _ => None,
+        })
+    }
+
+    /// Observations, in order.
+    pub fn observations(&self) -> impl Iterator<Item = &Observation> {
+        self.recorded.journal.iter().map(|entry| &entry.observation)
+    }
+
+    /// The text of a number.
+    pub fn text(&self, table: Table, number: u16) -> &str {
+        self.recorded.dictionary.text(table, number)
+    }
+}
+
+/// For each exchange, its range of spans; both sides sorted by sequence number.
+fn join(exchanges: &[Exchange], spans: &[Span]) -> Vec<(u32, u32)> {
+    let mut at = 0;
+    let mut ranges = Vec::with_capacity(exchanges.len());
+    for exchange in exchanges {
+        while at < spans.len() && spans[at].seq < exchange.seq {
+            at += 1;
+        }
+        let from = at;
+        while at < spans.len() && spans[at].seq == exchange.seq {
+            at += 1;
+        }
+        ranges.push((u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(at).unwrap_or(u32::MAX)));
+    }
+    ranges
+}
+
+fn rows_of(exchanges: &[Exchange], stage: usize) -> std::ops::Range<usize> {
+    let from = exchanges.partition_point(|e| usize::from(e.stage) < stage);
+    let to = exchanges.partition_point(|e| usize::from(e.stage) <= stage);
+    from..to
+}

@@ -1,0 +1,96 @@
+//! One exchange's trace: which expected spans came, and what is wrong with it.
+
+use super::Timeline;
+use crate::plan::On;
+use crate::record::{Exchange, Outcome, Span};
+
+/// What is wrong with an expected span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It did not come.
+    Missing,
+    /// Its parent is another than expected.
+    Orphan,
+    /// Its kind is another than expected.
+    WrongKind,
+}
+
+/// The trace of one exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Trace<'s> {
+    /// Something of it was due.
+    pub due: bool,
+    /// The first that came of each expected span, in the plan's order.
+    pub spans: Vec<Option<&'s Span>>,
+    /// Faults of the expected spans, by their place in the plan.
+    pub faults: Vec<(usize, Fault)>,
+    /// Spans that came again: a known span id, or a second span of an expected name.
+    pub duplicates: u64,
+    /// When the last of the expected spans came, on the run's clock.
+    pub last_arrival_ns: u64,
+    /// Any span came at all.
+    pub any: bool,
+}
+
+impl<'s> Trace<'s> {
+    pub(super) fn read(timeline: &Timeline<'_>, exchange: &Exchange, spans: &'s [Span]) -> Trace<'s> {
+        let plan = &timeline.plan.traces.spans;
+        let mut trace =
+            Trace { spans: vec![None; plan.len()], any: !spans.is_empty(), due: false, ..Trace::default() };
+        for (at, span) in spans.iter().enumerate() {
+            if spans[..at].iter().any(|before| before.span_id == span.span_id) {
+                trace.duplicates += 1;
+                continue;
+            }
+            let Some(place) = timeline.names.iter().position(|name| *name == Some(span.name)) else { continue };
+            match &mut trace.spans[place] {
+                Some(_) => trace.duplicates += 1,
+                empty => *empty = Some(span),
+            }
+        }
+        let client_span_id = u64::from_be_bytes(timeline.recorded.key.client_span_id(exchange.seq));
+        for (place, expected) in plan.iter().enumerate() {
+            let due = match expected.on {
+                On::Ok => exchange.outcome == Outcome::Ok,
+                On::Answered => exchange.outcome.answered(),
+            };
+            trace.due |= due;
+            let Some(span) = trace.spans[place] else {
+                if due {
+                    trace.faults.push((place, Fault::Missing));
+                }
+                continue;
+            };
+            trace.last_arrival_ns = trace.last_arrival_ns.max(span.arrived_ns);
+            let parent = match &expected.parent {
+                None => Some(client_span_id),
+                Some(name) => {
+                    plan.iter().position(|s| s.name == *name).and_then(|p| trace.spans[p]).map(|parent| parent.span_id)
+                }
+            };
+            // A child whose parent is missing is not blamed for it.
+            if parent.is_some_and(|parent| parent != span.parent_span_id) {
+                trace.faults.push((place, Fault::Orphan));
+            }
+            if span.kind != expected.kind.code() {
+                trace.faults.push((place, Fault::WrongKind));
+            }
+        }
+        trace
+    }
+
+    /// Everything that was due came, as expected.
+    pub fn complete(&self) -> bool {
+        self.due && self.faults.is_empty()
+    }
+
+    /// The root span, if it came.
+    pub fn root(&self) -> Option<&'s Span> {
+        self.spans.first().copied().flatten()
+    }
+
+    /// Spans below the root that came, with their place in the plan.
+    pub fn children(&self) -> impl Iterator<Item = (usize, &'s Span)> {
+        self.spans.iter().enumerate().skip(1).filter_map(|(place, span)| Some((place, (*span)?)))
+    }
+}

@@ -1,0 +1,326 @@
+//! The verdict as it is written: schema `verdict/1`. A figure that is unknown is `null`, never zero.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Name and version of the schema.
+pub const SCHEMA: &str = "verdict/1";
+
+/// What a run, or one of its checks, comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Judgement {
+    /// It holds, on evidence.
+    Pass,
+    /// It does not hold, on evidence.
+    Fail,
+    /// The evidence does not suffice: the run is invalid or unfinished, or there is no data.
+    Unknown,
+}
+
+impl Judgement {
+    /// The process's exit code: 0 pass, 1 fail, 3 unknown.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Judgement::Pass => 0,
+            Judgement::Fail => 1,
+            Judgement::Unknown => 3,
+        }
+    }
+
+    /// The word for a person.
+    pub fn word(self) -> &'static str {
+        match self {
+            Judgement::Pass => "PASS",
+            Judgement::Fail => "FAIL",
+            Judgement::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// `verdict.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// `verdict/1`.
+    pub schema: String,
+    /// What the run comes to.
+    pub outcome: Judgement,
+    /// Why, in sentences, the weightiest first.
+    pub reasons: Vec<String>,
+    /// Which run this is.
+    pub run: Run,
+    /// Every check, with its evidence.
+    pub checks: Vec<Check>,
+    /// The plan's stages, in order.
+    pub stages: Vec<Stage>,
+    /// The trace receiver's books.
+    pub receiver: Receiver,
+    /// How far each sender's clock can be off, from server spans that must lie inside their exchanges.
+    pub clocks: Vec<SenderClock>,
+}
+
+/// Which run this is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Name of the run folder when it was made.
+    pub id: String,
+    /// The plan's name.
+    pub plan: String,
+    /// Seed of the trace ids.
+    pub seed: Option<u64>,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Where requests went.
+    pub target: Option<String>,
+    /// Version of the verifier that recorded it.
+    pub verifier_version: String,
+    /// The machine that generated the load: name, kernel, CPUs.
+    pub host: String,
+    /// The signal that stopped it, if one did.
+    pub interrupted: Option<String>,
+    /// It came to its own end.
+    pub whole: bool,
+}
+
+/// One condition, and whether it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// What is checked; a threshold as written in the plan.
+    pub name: String,
+    /// The stage it speaks of; absent for the whole run.
+    pub stage: Option<String>,
+    /// Whether it holds.
+    pub outcome: Judgement,
+    /// The figure: milliseconds for durations, a share of 1 for rates.
+    pub value: Option<f64>,
+    /// What the figure was held against.
+    pub limit: Option<String>,
+    /// What was seen.
+    pub evidence: Vec<String>,
+}
+
+/// One stage's figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stage {
+    /// Name.
+    pub name: String,
+    /// `connections`, `users` or `rate`.
+    pub kind: String,
+    /// Connections, users, or requests per second.
+    pub size: f64,
+    /// Measured: from the stage's start to its planned end, or to its last row where it was cut short.
+    pub duration_seconds: f64,
+    /// What became of the planned requests.
+    pub exchanges: Exchanges,
+    /// Answers within `duration_seconds`, per second.
+    pub requests_per_second: Option<f64>,
+    /// Response time from the intended start, of every exchange that was sent, failures included.
+    pub latency_ms: Distribution,
+    /// Service time from the actual send, of the same exchanges.
+    pub service_time_ms: Distribution,
+    /// The traces of the answered exchanges.
+    pub traces: Traces,
+    /// Durations of the expected spans, duplicates counted once.
+    pub spans_ms: BTreeMap<String, SpanDistribution>,
+    /// Where the time of the slow requests went, compared with the median's.
+    pub tail: Option<Tail>,
+    /// HTTP outcomes against span statuses.
+    pub error_spans: ErrorSpans,
+    /// The load generator's own health.
+    pub generator: Generator,
+}
+
+/// Counts of exchanges. `planned` is the sum of the six outcomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exchanges {
+    /// Rows.
+    pub planned: u64,
+    /// Rows of which bytes were sent: all but connect_error and unsent.
+    pub sent: u64,
+    /// 2xx and 3xx.
+    pub ok: u64,
+    /// 4xx and 5xx.
+    pub http_error: u64,
+    /// No whole answer in time.
+    pub timeout: u64,
+    /// No connection.
+    pub connect_error: u64,
+    /// The connection broke, or spoke no HTTP.
+    pub reset: u64,
+    /// Never sent.
+    pub unsent: u64,
+}
+
+/// A distribution in milliseconds, exact (nearest rank). A percentile that `n` can not support is `null`:
+/// it is given when, with 99 % confidence, at least two samples lie above it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Distribution {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p999: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+    /// Arithmetic mean.
+    pub mean: Option<f64>,
+    /// Samples.
+    pub n: u64,
+}
+
+/// Durations of one span name, in milliseconds; percentiles as in [`Distribution`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SpanDistribution {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+    /// Samples.
+    pub n: u64,
+}
+
+/// What became of the traces that were due. `expected = complete + incomplete + missing`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Traces {
+    /// Answered exchanges.
+    pub expected: u64,
+    /// With every expected span, of the expected kind, under the expected parent.
+    pub complete: u64,
+    /// With some spans, and not complete.
+    pub incomplete: u64,
+    /// Without any span.
+    pub missing: u64,
+    /// How often each expected span is missing, among incomplete traces.
+    pub missing_spans: BTreeMap<String, u64>,
+    /// Traces with an expected span whose parent is another than expected.
+    pub orphan: u64,
+    /// Traces with an expected span of another kind than expected.
+    pub wrong_kind: u64,
+    /// Spans that came more than once.
+    pub duplicate: u64,
+    /// Complete traces whose last span came later than the plan's `late_after`.
+    pub late: u64,
+    /// Spans that arrived during the run and are of no request of it; of the whole run, the same in each stage.
+    pub foreign: u64,
+    /// Exchanges without an answer whose server span came all the same: the server ended after the client gave up.
+    pub unanswered_with_trace: u64,
+    /// `complete / expected`.
+    pub coverage: Option<f64>,
+    /// Trace ids of traces that are not complete, and what each lacks.
+    pub examples: Vec<String>,
+}
+
+/// Mean times of the p50 band (45th to 55th percentile of latency) and of the p99 band (the slowest
+/// hundredth), over ok exchanges with complete traces. The parts add up to the latency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tail {
+    /// Exchanges in the p50 band.
+    pub p50_band_n: u64,
+    /// Exchanges in the p99 band.
+    pub p99_band_n: u64,
+    /// Mean latency of the p50 band.
+    pub p50_band_ms: f64,
+    /// Mean latency of the p99 band.
+    pub p99_band_ms: f64,
+    /// The parts, in the order in which a request meets them.
+    pub parts: Vec<TailPart>,
+}
+
+/// One part of the latency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TailPart {
+    /// `generator_lag`, `connect`, `network_and_queue`, a span's name, or `other_server_time`.
+    pub name: String,
+    /// Mean in the p50 band.
+    pub p50_band_ms: f64,
+    /// Mean in the p99 band.
+    pub p99_band_ms: f64,
+}
+
+/// HTTP outcomes against span statuses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorSpans {
+    /// Rows `2xx`, `3xx`, `4xx`, `5xx`, `timeout`, `reset`; columns `no_error`, `error`, `no_root_span`: the root span's status.
+    pub matrix: BTreeMap<String, BTreeMap<String, MatrixCell>>,
+    /// Spans with an error status, by name and detail, most frequent first.
+    pub spans: Vec<ErrorSpan>,
+}
+
+/// One cell of the matrix.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MatrixCell {
+    /// Exchanges.
+    pub count: u64,
+    /// A few of their trace ids.
+    pub examples: Vec<String>,
+}
+
+/// Error spans that say the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorSpan {
+    /// Span name.
+    pub name: String,
+    /// `error.type`, or the status message.
+    pub detail: String,
+    /// How many.
+    pub count: u64,
+    /// A few of their trace ids.
+    pub examples: Vec<String>,
+}
+
+/// The load generator's own health in a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    /// Most connections open at once.
+    pub opened: Option<u64>,
+    /// Delay from the moment a request could have been sent to its send, 99th percentile of the worst worker.
+    pub lag_p99_ms: Option<f64>,
+    /// Longest such delay.
+    pub lag_max_ms: Option<f64>,
+    /// Share of its wall time that the busiest worker spent on the CPU.
+    pub cpu: Option<f64>,
+    /// Both within the plan's bounds; `null` when the stage did not end.
+    pub healthy: Option<bool>,
+}
+
+/// The trace receiver's books.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Receiver {
+    /// Export requests answered.
+    pub requests: u64,
+    /// Spans of this run.
+    pub spans: u64,
+    /// Spans of other traces.
+    pub foreign_spans: u64,
+    /// A few of their trace ids.
+    pub foreign_examples: Vec<String>,
+    /// Spans with unusable ids.
+    pub malformed_spans: u64,
+    /// Export requests refused.
+    pub refused_requests: u64,
+    /// Why, of the first few.
+    pub refused_examples: Vec<String>,
+}
+
+/// Bounds on the offset of a sender's clock against the run's: the true offset lies between the two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SenderClock {
+    /// Service instance or pod.
+    pub source: String,
+    /// Least offset, milliseconds; positive: the sender's clock is ahead.
+    pub least_ms: f64,
+    /// Greatest offset.
+    pub greatest_ms: f64,
+    /// The bounds exclude each other: the sender's clock moved during the run, or its spans are wrong.
+    pub contradictory: bool,
+}
