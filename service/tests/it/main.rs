@@ -10,6 +10,7 @@ mod health;
 mod metrics;
 mod predict;
 mod routes;
+mod saturation;
 mod serve;
 mod server;
 mod serving;
