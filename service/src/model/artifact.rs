@@ -10,7 +10,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// A trained model and how it came to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
-    /// [`SCHEMA_VERSION`].
+    /// Version of this shape; another is refused.
     pub schema_version: u32,
     /// Release and content hash, e.g. `1.0.0+1f0c2ab9`; each answer carries it.
     pub model_version: String,

@@ -174,5 +174,5 @@ pub fn now_unix_ns() -> u64 {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+    now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos())
 }

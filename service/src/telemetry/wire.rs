@@ -2,12 +2,14 @@
 //! (protobuf.dev/programming-guides/encoding). Each `*_len` says exactly what its `put_*` writes.
 
 /// Bytes that `value` takes as a varint.
+#[inline]
 pub(super) fn varint_len(value: u64) -> usize {
     // Seven bits a byte, without division or branch: prost's formula.
     ((value | 1).ilog2() as usize * 9 + 73) / 64
 }
 
 /// Appends `value` as a varint.
+#[inline]
 pub(super) fn put_varint(buf: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         buf.push(value as u8 | 0x80);
@@ -17,17 +19,20 @@ pub(super) fn put_varint(buf: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Bytes of a length-delimited field whose tag is one byte (field number below 16).
+#[inline]
 pub(super) fn field_len(content: usize) -> usize {
     1 + varint_len(content as u64) + content
 }
 
 /// Starts a length-delimited field; its content must follow.
+#[inline]
 pub(super) fn put_head(buf: &mut Vec<u8>, field: u8, content: usize) {
     buf.push(field << 3 | 2);
     put_varint(buf, content as u64);
 }
 
 /// Bytes of a string field; proto3 leaves out the empty one.
+#[inline]
 pub(super) fn text_len(text: &str) -> usize {
     if text.is_empty() {
         0
@@ -37,6 +42,7 @@ pub(super) fn text_len(text: &str) -> usize {
 }
 
 /// Appends a string field, unless it is empty.
+#[inline]
 pub(super) fn put_text(buf: &mut Vec<u8>, field: u8, text: &str) {
     if !text.is_empty() {
         put_head(buf, field, text.len());
@@ -45,6 +51,7 @@ pub(super) fn put_text(buf: &mut Vec<u8>, field: u8, text: &str) {
 }
 
 /// Bytes of an unsigned count; proto3 leaves out zero.
+#[inline]
 pub(super) fn count_len(count: u32) -> usize {
     if count == 0 {
         0
@@ -54,6 +61,7 @@ pub(super) fn count_len(count: u32) -> usize {
 }
 
 /// Appends an unsigned count, unless it is zero.
+#[inline]
 pub(super) fn put_count(buf: &mut Vec<u8>, field: u8, count: u32) {
     if count != 0 {
         buf.push(field << 3);
@@ -70,11 +78,13 @@ pub(super) trait AnyValue {
 }
 
 /// Bytes of a `KeyValue` message's content.
+#[inline]
 pub(super) fn key_value_len(key: &str, value: &impl AnyValue) -> usize {
     text_len(key) + field_len(value.len())
 }
 
 /// Appends a `KeyValue` as the given field.
+#[inline]
 pub(super) fn put_key_value(buf: &mut Vec<u8>, field: u8, key: &str, value: &impl AnyValue) {
     let value_len = value.len();
     put_head(buf, field, text_len(key) + field_len(value_len));

