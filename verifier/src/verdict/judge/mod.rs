@@ -1,0 +1,118 @@
+//! From the joined run to the verdict: figures first, then checks on the figures.
+
+mod checks;
+mod distribution;
+mod error_spans;
+mod exchanges;
+mod generator;
+mod spans;
+mod tail;
+mod traces;
+
+pub use distribution::{distribution, fewest_samples, percentile_ns};
+
+use super::align::Timeline;
+use super::outcome::{Judgement, Receiver, Run, SCHEMA, SenderClock, Stage, Verdict};
+use crate::record::{Observation, Table};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Examples kept of anything.
+const EXAMPLES: usize = 5;
+
+/// Judges a joined run.
+pub fn judge(timeline: &Timeline<'_>) -> Verdict {
+    let receiver = receiver(timeline);
+    let stages: Vec<Stage> = (0..timeline.plan.stages.len()).map(|index| stage(timeline, index, &receiver)).collect();
+    let run = run(timeline);
+    let checks = checks::all(timeline, &run, &stages);
+    let outcome = checks::outcome(&checks);
+    let reasons = checks::reasons(&checks, outcome);
+    Verdict { schema: SCHEMA.to_owned(), outcome, reasons, run, checks, stages, receiver, clocks: clocks(timeline) }
+}
+
+fn stage(timeline: &Timeline<'_>, index: usize, receiver: &Receiver) -> Stage {
+    let plan = &timeline.plan.stages[index];
+    let duration = exchanges::duration_seconds(timeline, index);
+    let (latency_ms, service_time_ms) = distribution::of_stage(timeline, index);
+    Stage {
+        name: plan.name.clone(),
+        kind: plan.load.kind().to_owned(),
+        size: plan.load.size(),
+        duration_seconds: duration,
+        exchanges: exchanges::count(timeline, index),
+        requests_per_second: exchanges::per_second(timeline, index, duration),
+        latency_ms,
+        service_time_ms,
+        traces: traces::count(timeline, index, receiver),
+        spans_ms: spans::durations(timeline, index),
+        tail: tail::attribute(timeline, index),
+        error_spans: error_spans::matrix(timeline, index),
+        generator: generator::health(timeline, index),
+    }
+}
+
+fn run(timeline: &Timeline<'_>) -> Run {
+    let mut run = Run {
+        id: String::new(),
+        plan: timeline.plan.name.clone(),
+        seed: timeline.plan.seed,
+        started: String::new(),
+        target: None,
+        verifier_version: String::new(),
+        host: String::new(),
+        interrupted: None,
+        whole: false,
+    };
+    for observation in timeline.observations() {
+        match observation {
+            Observation::RunStarted { run_id, origin_unix_ns, verifier_version, host, .. } => {
+                run.id.clone_from(run_id);
+                let started = UNIX_EPOCH + Duration::from_nanos(*origin_unix_ns);
+                run.started = humantime::format_rfc3339_seconds(started).to_string();
+                run.verifier_version.clone_from(verifier_version);
+                run.host = format!("{}, Linux {}, {} CPUs", host.name, host.kernel, host.cpus);
+            }
+            Observation::TargetReady { url, .. } => run.target = Some(url.clone()),
+            Observation::Interrupted { signal } => run.interrupted = Some(signal.clone()),
+            Observation::RunEnded => run.whole = true,
+            _ => {}
+        }
+    }
+    run
+}
+
+/// The last books that the receiver wrote.
+fn receiver(timeline: &Timeline<'_>) -> Receiver {
+    let last = timeline.observations().filter_map(|o| if let Observation::Receiver(r) = o { Some(r) } else { None }).last();
+    last.map_or_else(Receiver::default, |r| Receiver {
+        requests: r.requests,
+        spans: r.spans,
+        foreign_spans: r.foreign_spans,
+        foreign_examples: r.foreign_examples.clone(),
+        malformed_spans: r.malformed_spans,
+        refused_requests: r.refused_requests,
+        refused_examples: r.refused_examples.clone(),
+    })
+}
+
+fn clocks(timeline: &Timeline<'_>) -> Vec<SenderClock> {
+    let bounds = timeline.offsets.iter().map(|(source, offset)| SenderClock {
+        source: timeline.text(Table::Source, *source).to_owned(),
+        least_ms: offset.least_ns as f64 / 1e6,
+        greatest_ms: offset.greatest_ns as f64 / 1e6,
+        contradictory: offset.contradictory(),
+    });
+    let mut clocks: Vec<SenderClock> = bounds.collect();
+    // Numbers of texts differ between row files and Parquet; names do not.
+    clocks.sort_by(|a, b| a.source.cmp(&b.source));
+    clocks
+}
+
+/// `pass` where it holds, `fail` where it does not, `unknown` without evidence.
+fn judgement(holds: Option<bool>) -> Judgement {
+    match holds {
+        Some(true) => Judgement::Pass,
+        Some(false) => Judgement::Fail,
+        None => Judgement::Unknown,
+    }
+}
