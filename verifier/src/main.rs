@@ -60,8 +60,9 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         headless: args.headless,
     };
     let ended = run::run(plan, &setup)?;
-    let verdict = verdict::judge_folder(&ended.folder)?;
-    verdict::write_reports(&ended.folder, &verdict)?;
+    let judged = verdict::judge_folder(&ended.folder)?;
+    verdict::write_reports(&ended.folder, &judged)?;
+    let verdict = judged.verdict;
     print(&verdict, args.json)?;
     eprintln!("report: {}", ended.folder.path().join("report.html").display());
     Ok(if ended.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::from(verdict.outcome.exit_code()) })
@@ -69,10 +70,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 
 fn judge(args: &FolderArgs) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::open(&args.run)?;
-    let verdict = verdict::judge_folder(&folder)?;
-    verdict::write_reports(&folder, &verdict)?;
-    print(&verdict, args.json)?;
-    Ok(ExitCode::from(verdict.outcome.exit_code()))
+    let judged = verdict::judge_folder(&folder)?;
+    verdict::write_reports(&folder, &judged)?;
+    print(&judged.verdict, args.json)?;
+    Ok(ExitCode::from(judged.verdict.outcome.exit_code()))
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {

@@ -1,0 +1,114 @@
+//! `report.md`: the report in text.
+
+use super::text::cause;
+use super::{duration, grouped, known, percent};
+use crate::verdict::outcome::{Stage, Verdict};
+use std::fmt::Write;
+
+/// The report as Markdown.
+pub(super) fn to_markdown(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    // Writing to a String does not fail; so all through this file.
+    let _ = writeln!(out, "# {}: {}\n", verdict.outcome.word(), verdict.run.id);
+    for reason in &verdict.reasons {
+        let _ = writeln!(out, "- {}", escape(reason));
+    }
+    let run = &verdict.run;
+    let _ = writeln!(
+        out,
+        "\nPlan `{}`, begun {}, target {}, load from {}, verifier {}.\n",
+        run.plan,
+        run.started,
+        run.target.as_deref().unwrap_or("unknown"),
+        run.host,
+        run.verifier_version
+    );
+    stages(&mut out, verdict);
+    for stage in &verdict.stages {
+        stage_details(&mut out, stage);
+    }
+    checks(&mut out, verdict);
+    out
+}
+
+fn stages(out: &mut String, verdict: &Verdict) {
+    let _ = writeln!(out, "## Stages\n\nLatency from the intended start; a percentile that the samples can not support is n/a.\n");
+    let _ = writeln!(out, "| stage | planned | ok | failed | req/s | p50 | p90 | p95 | p99 | p99.9 | max | coverage |");
+    let _ = writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for stage in &verdict.stages {
+        let (e, l) = (&stage.exchanges, &stage.latency_ms);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            escape(&stage.name),
+            grouped(e.planned),
+            grouped(e.ok),
+            grouped(e.planned - e.ok),
+            stage.requests_per_second.map_or_else(|| "n/a".to_owned(), |r| format!("{r:.0}")),
+            known(l.p50),
+            known(l.p90),
+            known(l.p95),
+            known(l.p99),
+            known(l.p999),
+            known(l.max),
+            percent(stage.traces.coverage),
+        );
+    }
+}
+
+fn stage_details(out: &mut String, stage: &Stage) {
+    let _ = writeln!(out, "\n## {}\n", escape(&stage.name));
+    let t = &stage.traces;
+    let _ = writeln!(
+        out,
+        "Traces: {} due, {} complete, {} incomplete, {} missing; {} duplicate spans, {} late, {} orphans.",
+        grouped(t.expected), grouped(t.complete), grouped(t.incomplete), grouped(t.missing), t.duplicate, t.late, t.orphan
+    );
+    for example in &t.examples {
+        let _ = writeln!(out, "- {}", escape(example));
+    }
+    if let Some(cause) = cause(stage) {
+        let _ = writeln!(out, "\n{}.\n", escape(&cause));
+    }
+    if let Some(tail) = &stage.tail {
+        let _ = writeln!(out, "| part | median's | slowest 1 % |\n|---|--:|--:|");
+        for part in &tail.parts {
+            let _ = writeln!(out, "| {} | {} | {} |", escape(&part.name), duration(part.p50_band_ms), duration(part.p99_band_ms));
+        }
+        let _ = writeln!(out, "| **latency** | **{}** | **{}** |", duration(tail.p50_band_ms), duration(tail.p99_band_ms));
+    }
+    let _ = writeln!(out, "\n| span | n | p50 | p90 | p99 | max |\n|---|--:|--:|--:|--:|--:|");
+    for (name, d) in &stage.spans_ms {
+        let cells = [d.p50, d.p90, d.p99, d.max].map(known).join(" | ");
+        let _ = writeln!(out, "| {} | {} | {cells} |", escape(name), grouped(d.n));
+    }
+    for span in &stage.error_spans.spans {
+        let _ = writeln!(
+            out,
+            "\n- {} error spans {} `{}`, e.g. trace {}",
+            grouped(span.count),
+            escape(&span.name),
+            span.detail,
+            span.examples.first().map_or("", String::as_str)
+        );
+    }
+}
+
+fn checks(out: &mut String, verdict: &Verdict) {
+    let _ = writeln!(out, "\n## Checks\n\n| | check | stage | evidence |\n|---|---|---|---|");
+    for check in &verdict.checks {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            check.outcome.word(),
+            escape(&check.name),
+            escape(check.stage.as_deref().unwrap_or("")),
+            check.evidence.iter().map(|line| escape(line)).collect::<Vec<_>>().join("; ")
+        );
+    }
+}
+
+/// Text of the plan or of a target inside a table cell.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "\\<").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,82 @@
+//! The verdict for a reader: one output a file, all from the same figures.
+
+mod charts;
+mod html;
+mod json;
+mod md;
+mod pictures;
+mod text;
+
+pub use json::{read_verdict, schema, to_json};
+pub use pictures::{Bar, Pictures, Second, Spectrum, Waterfall};
+pub use text::to_text;
+
+use super::Judged;
+use crate::record::{RunFolder, write_whole};
+use anyhow::Result;
+
+/// Writes `verdict.json`, `report.html` and `report.md`, each whole or not at all.
+///
+/// # Errors
+/// When a file can not be written.
+pub fn write_reports(folder: &RunFolder, judged: &Judged) -> Result<()> {
+    let path = |name: &str| folder.path().join(name);
+    write_whole(&path("verdict.json"), to_json(&judged.verdict)?.as_bytes())?;
+    write_whole(&path("report.md"), md::to_markdown(&judged.verdict).as_bytes())?;
+    write_whole(&path("report.html"), html::to_html(&judged.verdict, &judged.pictures)?.as_bytes())
+}
+
+/// Milliseconds for a person: three significant digits, and the unit that suits.
+fn duration(ms: f64) -> String {
+    let digits = |value: f64| match value.abs() {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        _ => 2,
+    };
+    match ms.abs() {
+        v if v >= 1000.0 => format!("{:.*} s", digits(ms / 1e3), ms / 1e3),
+        v if v >= 1.0 || v == 0.0 => format!("{:.*} ms", digits(ms), ms),
+        _ => format!("{:.*} µs", digits(ms * 1e3), ms * 1e3),
+    }
+}
+
+/// A figure that may be unknown.
+fn known(ms: Option<f64>) -> String {
+    ms.map_or_else(|| "n/a".to_owned(), duration)
+}
+
+/// A count with thin spaces between thousands.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A share for a person; never rounded up to 100 %.
+fn percent(share: Option<f64>) -> String {
+    match share {
+        None => "n/a".to_owned(),
+        Some(1.0) => "100 %".to_owned(),
+        Some(share) => format!("{:.3} %", (share * 1e5).floor() / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_for_a_person() {
+        assert_eq!([0.0123, 0.5, 1.234, 12.34, 123.4, 1234.0].map(duration), ["12.3 µs", "500 µs", "1.23 ms", "12.3 ms", "123 ms", "1.23 s"]);
+        assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(percent(Some(0.999_999_9)), "99.999 %");
+        assert_eq!(percent(Some(1.0)), "100 %");
+        assert_eq!(known(None), "n/a");
+    }
+}
