@@ -44,19 +44,43 @@ pub struct RunArgs {
     pub plan: String,
 
     /// Closed loop like wrk: one stage per number of connections
-    #[arg(short, long, value_delimiter = ',', value_name = "N,..", help_heading = "Load (replaces the plan's stages)")]
+    #[arg(
+        short,
+        long,
+        value_delimiter = ',',
+        value_name = "N,..",
+        help_heading = "Load (replaces the plan's stages)"
+    )]
     pub connections: Vec<u32>,
 
     /// Closed loop like Locust: one stage per number of users
-    #[arg(short, long, value_delimiter = ',', value_name = "N,..", help_heading = "Load (replaces the plan's stages)")]
+    #[arg(
+        short,
+        long,
+        value_delimiter = ',',
+        value_name = "N,..",
+        help_heading = "Load (replaces the plan's stages)"
+    )]
     pub users: Vec<u32>,
 
     /// Users spawned per second [default: all at once]
-    #[arg(short = 'r', long, value_name = "PER_SECOND", requires = "users", help_heading = "Load (replaces the plan's stages)")]
+    #[arg(
+        short = 'r',
+        long,
+        value_name = "PER_SECOND",
+        requires = "users",
+        help_heading = "Load (replaces the plan's stages)"
+    )]
     pub spawn_rate: Option<f64>,
 
     /// Open loop: one stage per rate, requests per second
-    #[arg(short = 'R', long, value_delimiter = ',', value_name = "N,..", help_heading = "Load (replaces the plan's stages)")]
+    #[arg(
+        short = 'R',
+        long,
+        value_delimiter = ',',
+        value_name = "N,..",
+        help_heading = "Load (replaces the plan's stages)"
+    )]
     pub rate: Vec<f64>,
 
     /// How long each stage lasts: 30s, 2m, 1m30s

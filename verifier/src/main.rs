@@ -12,6 +12,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
 const USAGE: u8 = 2;
+/// The run took place, and can not be judged.
+const UNKNOWN: u8 = 3;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
 
@@ -60,12 +62,29 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         headless: args.headless,
     };
     let ended = run::run(plan, &setup)?;
-    let judged = verdict::judge_folder(&ended.folder)?;
-    verdict::write_reports(&ended.folder, &judged)?;
-    let verdict = judged.verdict;
+    let judged = verdict::judge_folder(&ended.folder)
+        .and_then(|judged| verdict::write_reports(&ended.folder, &judged).map(|()| judged.verdict));
+    let verdict = match judged {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            eprintln!("verifier: {error:#}");
+            return Ok(ExitCode::from(if ended.interrupted {
+                INTERRUPTED
+            } else {
+                UNKNOWN
+            }));
+        }
+    };
     print(&verdict, args.json)?;
-    eprintln!("report: {}", ended.folder.path().join("report.html").display());
-    Ok(if ended.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::from(verdict.outcome.exit_code()) })
+    eprintln!(
+        "report: {}",
+        ended.folder.path().join("report.html").display()
+    );
+    Ok(if ended.interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::from(verdict.outcome.exit_code())
+    })
 }
 
 fn judge(args: &FolderArgs) -> anyhow::Result<ExitCode> {

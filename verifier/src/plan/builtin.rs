@@ -7,7 +7,10 @@ pub const BUILTIN: &[(&str, &str)] = &[("quick", include_str!("../../plans/quick
 
 /// The TOML text of the built-in plan of that name.
 pub fn builtin(name: &str) -> Option<&'static str> {
-    BUILTIN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
+    BUILTIN
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, text)| *text)
 }
 
 impl Plan {
@@ -18,7 +21,10 @@ impl Plan {
     pub fn named(name: &str) -> anyhow::Result<Plan> {
         let text = builtin(name).ok_or_else(|| {
             let names: Vec<_> = BUILTIN.iter().map(|(n, _)| *n).collect();
-            anyhow::anyhow!("no plan {name:?}: neither a file nor one of {}", names.join(", "))
+            anyhow::anyhow!(
+                "no plan {name:?}: neither a file nor one of {}",
+                names.join(", ")
+            )
         })?;
         Plan::parse(text, name)
     }
@@ -34,21 +40,37 @@ mod tests {
             let plan = Plan::named(name).unwrap();
             assert_eq!(plan.name, *name);
             assert!(!plan.thresholds.is_empty());
-            assert_eq!(Plan::parse(&plan.to_toml().unwrap(), "rewritten").unwrap(), plan);
+            assert_eq!(
+                Plan::parse(&plan.to_toml().unwrap(), "rewritten").unwrap(),
+                plan
+            );
         }
     }
 
     #[test]
     fn complaints_name_their_line() {
         for (broken, line, why) in [
-            ("[[stage]]\nname = 'a'\nkind = 'connections'\nconnections = 0\nduration = '1s'", "line 2", "between 1 and"),
-            ("[[stage]]\nname = 'a'\nkind = 'wave'\nduration = '1s'", "line 2", "none of connections, users, rate"),
+            (
+                "[[stage]]\nname = 'a'\nkind = 'connections'\nconnections = 0\nduration = '1s'",
+                "line 2",
+                "between 1 and",
+            ),
+            (
+                "[[stage]]\nname = 'a'\nkind = 'wave'\nduration = '1s'",
+                "line 2",
+                "none of connections, users, rate",
+            ),
             ("thresholds = ['p99<250']", "line 2", "needs a unit"),
             ("surprise = 1", "line 2", "unknown field"),
             ("[request]\ntimeout = 'soon'", "line 3", "is not a duration"),
         ] {
-            let error = Plan::parse(&format!("name = 'x'\n{broken}\n"), "x.toml").unwrap_err().to_string();
-            assert!(error.contains(line) && error.contains(why) && error.contains("x.toml"), "{broken}\n{error}");
+            let error = Plan::parse(&format!("name = 'x'\n{broken}\n"), "x.toml")
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(line) && error.contains(why) && error.contains("x.toml"),
+                "{broken}\n{error}"
+            );
         }
     }
 }

@@ -16,7 +16,10 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
             Err(_) => bail!("{text:?} is not a duration"),
         };
     }
-    if let Some((number, unit)) = text.find(|c: char| c.is_alphabetic()).map(|at| text.split_at(at)) {
+    if let Some((number, unit)) = text
+        .find(|c: char| c.is_alphabetic())
+        .map(|at| text.split_at(at))
+    {
         // humantime takes whole numbers only; people also write 0.5s.
         if let (Ok(number), Some(scale)) = (number.parse::<f64>(), scale(unit)) {
             if let Ok(duration) = Duration::try_from_secs_f64(number * scale) {
@@ -43,23 +46,35 @@ fn scale(unit: &str) -> Option<f64> {
 
 /// The duration as [`parse_duration`] takes it, e.g. `1m30s`.
 pub fn format_duration(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string().replace(' ', "")
+    humantime::format_duration(duration)
+        .to_string()
+        .replace(' ', "")
 }
 
-pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format_duration(*duration))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a duration like \"500ms\", \"30s\" or \"1m30s\"")]
+    #[serde(
+        untagged,
+        expecting = "a duration like \"500ms\", \"30s\" or \"1m30s\""
+    )]
     enum Written {
         Text(String),
         Seconds(f64),
     }
     let duration = match Written::deserialize(deserializer)? {
         Written::Text(text) => parse_duration(&text).map_err(de::Error::custom)?,
-        Written::Seconds(seconds) => Duration::try_from_secs_f64(seconds).map_err(de::Error::custom)?,
+        Written::Seconds(seconds) => {
+            Duration::try_from_secs_f64(seconds).map_err(de::Error::custom)?
+        }
     };
     if duration > Duration::from_secs(30 * 24 * 3600) {
         return Err(de::Error::custom("longer than 30 days"));
@@ -73,7 +88,14 @@ mod tests {
 
     #[test]
     fn what_people_write() {
-        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("1m30s", 90_000), ("0.5s", 500), ("2h", 7_200_000), ("15", 15_000)] {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("1m30s", 90_000),
+            ("0.5s", 500),
+            ("2h", 7_200_000),
+            ("15", 15_000),
+        ] {
             assert_eq!(parse_duration(text).unwrap().as_millis(), ms, "{text}");
         }
         for text in ["", "-1s", "10 parsecs", "s", "1e999s", "nan"] {

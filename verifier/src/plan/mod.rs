@@ -93,7 +93,10 @@ pub struct Generator {
 
 impl Default for Generator {
     fn default() -> Generator {
-        Generator { max_lag_p99: Duration::from_millis(100), max_cpu: 0.95 }
+        Generator {
+            max_lag_p99: Duration::from_millis(100),
+            max_cpu: 0.95,
+        }
     }
 }
 
@@ -123,7 +126,12 @@ impl Default for Traces {
             drain: Duration::from_secs(15),
             late_after: Duration::from_secs(5),
             spans: vec![
-                ExpectedSpan { name: "POST /predict".into(), kind: SpanKind::Server, parent: None, on: On::Answered },
+                ExpectedSpan {
+                    name: "POST /predict".into(),
+                    kind: SpanKind::Server,
+                    parent: None,
+                    on: On::Answered,
+                },
                 child("data_preparation"),
                 child("model_inference"),
             ],
@@ -185,7 +193,10 @@ pub enum On {
 
 fn default_thresholds() -> Vec<Threshold> {
     // Parsed from constants: `builtin` tests that they parse.
-    ["error_rate==0", "coverage==1"].iter().filter_map(|t| t.parse().ok()).collect()
+    ["error_rate==0", "coverage==1"]
+        .iter()
+        .filter_map(|t| t.parse().ok())
+        .collect()
 }
 
 impl Plan {
@@ -198,7 +209,8 @@ impl Plan {
             Ok(plan) => plan,
             Err(error) => bail!("{origin}: {error}"),
         };
-        plan.check().map_err(|error| anyhow::anyhow!("{origin}: {error:#}"))?;
+        plan.check()
+            .map_err(|error| anyhow::anyhow!("{origin}: {error:#}"))?;
         Ok(plan)
     }
 
@@ -215,48 +227,98 @@ impl Plan {
     /// # Errors
     /// When a name is taken twice or refers to nothing.
     pub fn check(&self) -> Result<()> {
-        ensure!(!self.stages.is_empty(), "a plan needs at least one [[stage]]");
+        ensure!(
+            !self.stages.is_empty(),
+            "a plan needs at least one [[stage]]"
+        );
         ensure!(self.stages.len() <= 1000, "a plan has at most 1000 stages");
-        ensure!(!self.request.bodies.is_empty(), "request.bodies needs at least one body; \"\" for none");
-        ensure!(self.request.path.starts_with('/'), "request.path must start with '/'");
-        let token = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&b));
-        ensure!(token(&self.request.method), "request.method {:?} is not an HTTP method", self.request.method);
+        ensure!(
+            !self.request.bodies.is_empty(),
+            "request.bodies needs at least one body; \"\" for none"
+        );
+        ensure!(
+            self.request.path.starts_with('/'),
+            "request.path must start with '/'"
+        );
+        let token = |s: &str| {
+            !s.is_empty()
+                && s.bytes()
+                    .all(|b| b.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&b))
+        };
+        ensure!(
+            token(&self.request.method),
+            "request.method {:?} is not an HTTP method",
+            self.request.method
+        );
         ensure!(
             self.request.path.bytes().all(|b| b.is_ascii_graphic()),
             "request.path {:?} has a space, a control character or a letter that is not ASCII: percent-encode it",
             self.request.path
         );
         for (name, value) in &self.request.headers {
-            ensure!(token(name), "request.headers: {name:?} is not a header name");
+            ensure!(
+                token(name),
+                "request.headers: {name:?} is not a header name"
+            );
             ensure!(
                 value.bytes().all(|b| b == b'\t' || (32..127).contains(&b)),
                 "request.headers.{name}: the value has a character that a header can not carry"
             );
             ensure!(
-                !["content-length", "transfer-encoding", "traceparent", "connection"].contains(&name.to_ascii_lowercase().as_str()),
+                ![
+                    "content-length",
+                    "transfer-encoding",
+                    "traceparent",
+                    "connection"
+                ]
+                .contains(&name.to_ascii_lowercase().as_str()),
                 "request.headers.{name}: the load generator sets this header itself"
             );
         }
         let mut names = BTreeSet::new();
         for stage in &self.stages {
-            ensure!(names.insert(&stage.name), "two stages are named {:?}", stage.name);
+            ensure!(
+                names.insert(&stage.name),
+                "two stages are named {:?}",
+                stage.name
+            );
         }
         for threshold in &self.thresholds {
             if let Some(stage) = &threshold.stage {
-                ensure!(names.contains(stage), "threshold {:?} names no stage of this plan", threshold.text);
+                ensure!(
+                    names.contains(stage),
+                    "threshold {:?} names no stage of this plan",
+                    threshold.text
+                );
             }
         }
-        ensure!(self.traces.spans.len() <= 16, "traces.spans: at most 16 spans can be followed");
+        ensure!(
+            self.traces.spans.len() <= 16,
+            "traces.spans: at most 16 spans can be followed"
+        );
         let spans: BTreeSet<&str> = self.traces.spans.iter().map(|s| s.name.as_str()).collect();
-        ensure!(spans.len() == self.traces.spans.len(), "traces.spans: two spans have the same name");
+        ensure!(
+            spans.len() == self.traces.spans.len(),
+            "traces.spans: two spans have the same name"
+        );
         for span in &self.traces.spans {
             if let Some(parent) = &span.parent {
-                ensure!(spans.contains(parent.as_str()), "traces.spans: the parent {parent:?} of {:?} is not expected itself", span.name);
-                ensure!(*parent != span.name, "traces.spans: {parent:?} is its own parent");
+                ensure!(
+                    spans.contains(parent.as_str()),
+                    "traces.spans: the parent {parent:?} of {:?} is not expected itself",
+                    span.name
+                );
+                ensure!(
+                    *parent != span.name,
+                    "traces.spans: {parent:?} is its own parent"
+                );
             }
         }
         if let Some(first) = self.traces.spans.first() {
-            ensure!(first.parent.is_none(), "traces.spans: the first span is the root and has no parent");
+            ensure!(
+                first.parent.is_none(),
+                "traces.spans: the first span is the root and has no parent"
+            );
         }
         ensure!(
             self.generator.max_cpu > 0.0 && self.generator.max_cpu <= 1.0,

@@ -30,30 +30,45 @@ impl Overrides {
     /// When the changed plan is not valid.
     pub fn apply(self, mut plan: Plan) -> Result<Plan> {
         let duration = self.duration.unwrap_or(Duration::from_secs(10));
-        let closed = self.connections.iter().map(|&connections| Load::Connections { connections });
+        let closed = self
+            .connections
+            .iter()
+            .map(|&connections| Load::Connections { connections });
         let users = self.users.iter().map(|&users| Load::Users {
             users,
             spawn_rate: self.spawn_rate.unwrap_or(f64::from(users)),
             wait: Wait::Constant(Duration::from_secs(1)),
         });
-        let open = self.rate.iter().map(|&rate| Load::Rate { rate, connections: 256 });
+        let open = self.rate.iter().map(|&rate| Load::Rate {
+            rate,
+            connections: 256,
+        });
         let stages: Vec<Stage> = closed
             .chain(users)
             .chain(open)
-            .map(|load| Stage { name: format!("{}-{}", load.kind(), load.size()), duration, load })
+            .map(|load| Stage {
+                name: format!("{}-{}", load.kind(), load.size()),
+                duration,
+                load,
+            })
             .collect();
         if !stages.is_empty() {
             plan.thresholds.retain(|t| t.stage.is_none());
             plan.stages = stages;
         } else if let Some(duration) = self.duration {
-            plan.stages.iter_mut().for_each(|stage| stage.duration = duration);
+            plan.stages
+                .iter_mut()
+                .for_each(|stage| stage.duration = duration);
         }
         plan.thresholds.extend(self.thresholds);
         plan.seed = self.seed.or(plan.seed);
         plan.check()?;
         // What was typed goes through the same checks as what was written in a file.
         let checked = Plan::parse(&plan.to_toml()?, "the command line")?;
-        ensure!(checked == plan, "the command line does not survive being written to plan.toml");
+        ensure!(
+            checked == plan,
+            "the command line does not survive being written to plan.toml"
+        );
         Ok(plan)
     }
 }
@@ -65,19 +80,45 @@ mod tests {
     #[test]
     fn stages_are_replaced_and_checked() {
         let plan = Plan::named("quick").unwrap();
-        let changed = Overrides { connections: vec![10, 50], rate: vec![500.0], ..Overrides::default() }.apply(plan.clone()).unwrap();
+        let changed = Overrides {
+            connections: vec![10, 50],
+            rate: vec![500.0],
+            ..Overrides::default()
+        }
+        .apply(plan.clone())
+        .unwrap();
         let names: Vec<_> = changed.stages.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["connections-10", "connections-50", "rate-500"]);
 
-        let longer = Overrides { duration: Some(Duration::from_secs(60)), ..Overrides::default() }.apply(plan.clone()).unwrap();
+        let longer = Overrides {
+            duration: Some(Duration::from_secs(60)),
+            ..Overrides::default()
+        }
+        .apply(plan.clone())
+        .unwrap();
         assert_eq!(longer.duration(), Duration::from_secs(180));
 
         for wrong in [
-            Overrides { connections: vec![0], ..Overrides::default() },
-            Overrides { connections: vec![10, 10], ..Overrides::default() },
-            Overrides { rate: vec![-1.0], ..Overrides::default() },
-            Overrides { duration: Some(Duration::ZERO), ..Overrides::default() },
-            Overrides { thresholds: vec!["nowhere: p99<1s".parse().unwrap()], ..Overrides::default() },
+            Overrides {
+                connections: vec![0],
+                ..Overrides::default()
+            },
+            Overrides {
+                connections: vec![10, 10],
+                ..Overrides::default()
+            },
+            Overrides {
+                rate: vec![-1.0],
+                ..Overrides::default()
+            },
+            Overrides {
+                duration: Some(Duration::ZERO),
+                ..Overrides::default()
+            },
+            Overrides {
+                thresholds: vec!["nowhere: p99<1s".parse().unwrap()],
+                ..Overrides::default()
+            },
         ] {
             assert!(wrong.clone().apply(plan.clone()).is_err(), "{wrong:?}");
         }

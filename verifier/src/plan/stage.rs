@@ -120,8 +120,14 @@ impl TryFrom<Written> for Stage {
 
     fn try_from(w: Written) -> Result<Stage, String> {
         let name = &w.name;
-        if name.is_empty() || name.len() > 64 || name.contains(':') || name.chars().any(char::is_control) {
-            return Err(format!("stage name {name:?} must have 1 to 64 characters, no ':' among them"));
+        if name.is_empty()
+            || name.len() > 64
+            || name.contains(':')
+            || name.chars().any(char::is_control)
+        {
+            return Err(format!(
+                "stage name {name:?} must have 1 to 64 characters, no ':' among them"
+            ));
         }
         if w.duration < Duration::from_millis(1) {
             return Err(format!("stage {name:?}: duration must be at least 1ms"));
@@ -132,7 +138,9 @@ impl TryFrom<Written> for Stage {
                 w.no("rate", w.rate.is_some())?;
                 w.no("spawn_rate", w.spawn_rate.is_some())?;
                 w.no("wait", w.wait.is_some())?;
-                Load::Connections { connections: w.count("connections", w.connections)? }
+                Load::Connections {
+                    connections: w.count("connections", w.connections)?,
+                }
             }
             "users" => {
                 w.no("connections", w.connections.is_some())?;
@@ -140,7 +148,8 @@ impl TryFrom<Written> for Stage {
                 let users = w.count("users", w.users)?;
                 Load::Users {
                     users,
-                    spawn_rate: w.positive("spawn_rate", Some(w.spawn_rate.unwrap_or(f64::from(users))))?,
+                    spawn_rate: w
+                        .positive("spawn_rate", Some(w.spawn_rate.unwrap_or(f64::from(users))))?,
                     wait: w.wait()?,
                 }
             }
@@ -153,30 +162,57 @@ impl TryFrom<Written> for Stage {
                     connections: w.count("connections", Some(w.connections.unwrap_or(256)))?,
                 }
             }
-            kind => return Err(format!("stage {name:?}: kind {kind:?} is none of connections, users, rate")),
+            kind => {
+                return Err(format!(
+                    "stage {name:?}: kind {kind:?} is none of connections, users, rate"
+                ));
+            }
         };
-        Ok(Stage { name: w.name, duration: w.duration, load })
+        Ok(Stage {
+            name: w.name,
+            duration: w.duration,
+            load,
+        })
     }
 }
 
 impl Written {
     fn no(&self, key: &str, present: bool) -> Result<(), String> {
-        if present { Err(format!("stage {:?}: {key} has no meaning for kind {:?}", self.name, self.kind)) } else { Ok(()) }
+        if present {
+            Err(format!(
+                "stage {:?}: {key} has no meaning for kind {:?}",
+                self.name, self.kind
+            ))
+        } else {
+            Ok(())
+        }
     }
 
     fn count(&self, key: &str, value: Option<u32>) -> Result<u32, String> {
         match value {
             Some(n @ 1..=MOST_CONNECTIONS) => Ok(n),
-            Some(n) => Err(format!("stage {:?}: {key} = {n} is not between 1 and {MOST_CONNECTIONS}", self.name)),
-            None => Err(format!("stage {:?}: kind {:?} needs {key}", self.name, self.kind)),
+            Some(n) => Err(format!(
+                "stage {:?}: {key} = {n} is not between 1 and {MOST_CONNECTIONS}",
+                self.name
+            )),
+            None => Err(format!(
+                "stage {:?}: kind {:?} needs {key}",
+                self.name, self.kind
+            )),
         }
     }
 
     fn positive(&self, key: &str, value: Option<f64>) -> Result<f64, String> {
         match value {
             Some(x) if x > 0.0 && x <= 10e6 => Ok(x),
-            Some(x) => Err(format!("stage {:?}: {key} = {x} is not above 0 and at most 10000000", self.name)),
-            None => Err(format!("stage {:?}: kind {:?} needs {key}", self.name, self.kind)),
+            Some(x) => Err(format!(
+                "stage {:?}: {key} = {x} is not above 0 and at most 10000000",
+                self.name
+            )),
+            None => Err(format!(
+                "stage {:?}: kind {:?} needs {key}",
+                self.name, self.kind
+            )),
         }
     }
 
@@ -184,8 +220,15 @@ impl Written {
         Ok(match self.wait {
             None => Wait::Constant(Duration::from_secs(1)),
             Some(WrittenWait::Constant(Text(pause))) => Wait::Constant(pause),
-            Some(WrittenWait::Between([Text(least), Text(most)])) if least <= most => Wait::Between(least, most),
-            Some(WrittenWait::Between(_)) => return Err(format!("stage {:?}: wait.between has its longer pause first", self.name)),
+            Some(WrittenWait::Between([Text(least), Text(most)])) if least <= most => {
+                Wait::Between(least, most)
+            }
+            Some(WrittenWait::Between(_)) => {
+                return Err(format!(
+                    "stage {:?}: wait.between has its longer pause first",
+                    self.name
+                ));
+            }
             Some(WrittenWait::ConstantThroughput(rate)) => {
                 Wait::ConstantThroughput(self.positive("wait.constant_throughput", Some(rate))?)
             }
@@ -203,8 +246,14 @@ impl From<Stage> for Written {
         };
         match stage.load {
             Load::Connections { connections } => w.connections = Some(connections),
-            Load::Rate { rate, connections } => (w.rate, w.connections) = (Some(rate), Some(connections)),
-            Load::Users { users, spawn_rate, wait } => {
+            Load::Rate { rate, connections } => {
+                (w.rate, w.connections) = (Some(rate), Some(connections))
+            }
+            Load::Users {
+                users,
+                spawn_rate,
+                wait,
+            } => {
                 (w.users, w.spawn_rate) = (Some(users), Some(spawn_rate));
                 w.wait = Some(match wait {
                     Wait::Constant(pause) => WrittenWait::Constant(Text(pause)),

@@ -94,7 +94,10 @@ impl Operator {
 impl Metric {
     /// The metric is a duration: its limit has a unit.
     pub fn is_duration(&self) -> bool {
-        matches!(self, Metric::Latency(_) | Metric::ServiceTime(_) | Metric::Span(..))
+        matches!(
+            self,
+            Metric::Latency(_) | Metric::ServiceTime(_) | Metric::Span(..)
+        )
     }
 }
 
@@ -102,7 +105,11 @@ impl Threshold {
     /// The limit for a person, with its unit.
     pub fn limit_text(&self) -> String {
         if self.metric.is_duration() {
-            format!("{} {}", self.operator.symbol(), format_duration(Duration::from_nanos((self.limit * 1e6) as u64)))
+            format!(
+                "{} {}",
+                self.operator.symbol(),
+                format_duration(Duration::from_nanos((self.limit * 1e6) as u64))
+            )
         } else {
             format!("{} {}", self.operator.symbol(), self.limit)
         }
@@ -117,7 +124,9 @@ impl FromStr for Threshold {
     fn from_str(text: &str) -> Result<Threshold, String> {
         let text = text.trim();
         let complain = |why: &str| format!("threshold {text:?}: {why}");
-        let at = text.rfind(['<', '>', '=']).ok_or_else(|| complain("no comparison: write e.g. p99<250ms"))?;
+        let at = text
+            .rfind(['<', '>', '='])
+            .ok_or_else(|| complain("no comparison: write e.g. p99<250ms"))?;
         let limit_text = text[at + 1..].trim();
         let left = text[..=at].trim_end_matches(['<', '>', '=', ' ']);
         let operator = match text[left.len()..=at].trim() {
@@ -130,23 +139,40 @@ impl FromStr for Threshold {
         };
         // A span's name may hold a colon, a stage's may not.
         let (stage, metric) = match left.find(':') {
-            Some(colon) if !left[..colon].contains('(') => (Some(left[..colon].trim().to_owned()), left[colon + 1..].trim()),
+            Some(colon) if !left[..colon].contains('(') => (
+                Some(left[..colon].trim().to_owned()),
+                left[colon + 1..].trim(),
+            ),
             _ => (None, left.trim()),
         };
-        let metric = parse_metric(metric).ok_or_else(|| complain(&format!("{metric:?} is none of {METRICS}")))?;
+        let metric = parse_metric(metric)
+            .ok_or_else(|| complain(&format!("{metric:?} is none of {METRICS}")))?;
         let limit = if metric.is_duration() {
             if limit_text.parse::<f64>().is_ok() {
-                return Err(complain(&format!("the limit needs a unit: {limit_text}ms or {limit_text}s")));
+                return Err(complain(&format!(
+                    "the limit needs a unit: {limit_text}ms or {limit_text}s"
+                )));
             }
-            parse_duration(limit_text).map_err(|e| complain(&e.to_string()))?.as_secs_f64() * 1e3
+            parse_duration(limit_text)
+                .map_err(|e| complain(&e.to_string()))?
+                .as_secs_f64()
+                * 1e3
         } else {
-            let (number, scale) = limit_text.strip_suffix('%').map_or((limit_text, 1.0), |n| (n, 100.0));
+            let (number, scale) = limit_text
+                .strip_suffix('%')
+                .map_or((limit_text, 1.0), |n| (n, 100.0));
             match number.trim().parse::<f64>() {
                 Ok(n) if n.is_finite() && n >= 0.0 => n / scale,
                 _ => return Err(complain(&format!("{limit_text:?} is not a number"))),
             }
         };
-        Ok(Threshold { text: text.to_owned(), stage, metric, operator, limit })
+        Ok(Threshold {
+            text: text.to_owned(),
+            stage,
+            metric,
+            operator,
+            limit,
+        })
     }
 }
 
@@ -202,18 +228,68 @@ mod tests {
     fn what_people_write() {
         let p99 = Statistic::Percentile { per_mille: 990 };
         for (text, stage, metric, operator, limit) in [
-            ("p99<250ms", None, Metric::Latency(p99), Operator::Less, 250.0),
-            ("p(99) <= 1s", None, Metric::Latency(p99), Operator::LessOrEqual, 1000.0),
-            ("stress: service_time.p99<2s", Some("stress"), Metric::ServiceTime(p99), Operator::Less, 2000.0),
-            ("span(GET /a:b).max<5ms", None, Metric::Span("GET /a:b".into(), Statistic::Max), Operator::Less, 5.0),
-            ("error_rate<1%", None, Metric::ErrorRate, Operator::Less, 0.01),
+            (
+                "p99<250ms",
+                None,
+                Metric::Latency(p99),
+                Operator::Less,
+                250.0,
+            ),
+            (
+                "p(99) <= 1s",
+                None,
+                Metric::Latency(p99),
+                Operator::LessOrEqual,
+                1000.0,
+            ),
+            (
+                "stress: service_time.p99<2s",
+                Some("stress"),
+                Metric::ServiceTime(p99),
+                Operator::Less,
+                2000.0,
+            ),
+            (
+                "span(GET /a:b).max<5ms",
+                None,
+                Metric::Span("GET /a:b".into(), Statistic::Max),
+                Operator::Less,
+                5.0,
+            ),
+            (
+                "error_rate<1%",
+                None,
+                Metric::ErrorRate,
+                Operator::Less,
+                0.01,
+            ),
             ("coverage==1", None, Metric::Coverage, Operator::Equal, 1.0),
-            ("rps>=1000", None, Metric::RequestsPerSecond, Operator::GreaterOrEqual, 1000.0),
+            (
+                "rps>=1000",
+                None,
+                Metric::RequestsPerSecond,
+                Operator::GreaterOrEqual,
+                1000.0,
+            ),
         ] {
             let t: Threshold = text.parse().unwrap();
-            assert_eq!((t.stage.as_deref(), t.metric, t.operator, t.limit), (stage, metric, operator, limit), "{text}");
+            assert_eq!(
+                (t.stage.as_deref(), t.metric, t.operator, t.limit),
+                (stage, metric, operator, limit),
+                "{text}"
+            );
         }
-        for text in ["", "p99", "p99<", "p99<250", "p42<1s", "p99<>1s", "error_rate<-1", "coverage==x", "span(x)<1s"] {
+        for text in [
+            "",
+            "p99",
+            "p99<",
+            "p99<250",
+            "p42<1s",
+            "p99<>1s",
+            "error_rate<-1",
+            "coverage==x",
+            "span(x)<1s",
+        ] {
             assert!(text.parse::<Threshold>().is_err(), "{text}");
         }
     }

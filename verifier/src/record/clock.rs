@@ -15,8 +15,13 @@ impl Clock {
     /// Starts the run's clock at zero, now.
     pub fn start() -> Clock {
         let origin = Instant::now();
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin, origin_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX) }
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Clock {
+            origin,
+            origin_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
+        }
     }
 
     /// Nanoseconds since the run's start (`CLOCK_MONOTONIC`).

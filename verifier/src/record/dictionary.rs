@@ -50,7 +50,10 @@ impl Dictionary {
             texts.resize(usize::from(number) + 1, String::new());
         }
         text.clone_into(&mut texts[usize::from(number)]);
-        self.numbers.entry(table).or_default().insert(text.to_owned(), number);
+        self.numbers
+            .entry(table)
+            .or_default()
+            .insert(text.to_owned(), number);
     }
 
     /// The number of a text that is already known.
@@ -60,7 +63,10 @@ impl Dictionary {
 
     /// The text of a number; empty for a number that was never given.
     pub fn text(&self, table: Table, number: u16) -> &str {
-        self.texts.get(&table).and_then(|t| t.get(usize::from(number))).map_or("", String::as_str)
+        self.texts
+            .get(&table)
+            .and_then(|t| t.get(usize::from(number)))
+            .map_or("", String::as_str)
     }
 
     /// How many texts the table holds.

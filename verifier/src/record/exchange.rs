@@ -4,7 +4,19 @@ use super::rows::Row;
 use serde::{Deserialize, Serialize};
 
 /// How a planned request ended. Every planned request ends in exactly one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Outcome {
@@ -24,8 +36,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, in the order of their codes.
-    pub const ALL: [Outcome; 6] =
-        [Outcome::Ok, Outcome::HttpError, Outcome::Timeout, Outcome::ConnectError, Outcome::Reset, Outcome::Unsent];
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Ok,
+        Outcome::HttpError,
+        Outcome::Timeout,
+        Outcome::ConnectError,
+        Outcome::Reset,
+        Outcome::Unsent,
+    ];
 
     /// The name used in files and reports.
     pub fn name(self) -> &'static str {
@@ -90,7 +108,11 @@ impl Exchange {
 
     /// Service time from the actual send, what wrk and Locust report. Nanoseconds; 0 if never sent.
     pub fn service_time_ns(&self) -> u64 {
-        if self.sent_ns == 0 { 0 } else { self.done_ns.saturating_sub(self.sent_ns) }
+        if self.sent_ns == 0 {
+            0
+        } else {
+            self.done_ns.saturating_sub(self.sent_ns)
+        }
     }
 }
 
@@ -98,7 +120,14 @@ impl Row for Exchange {
     const MAGIC: &'static [u8; 16] = b"exchange-rows/1\n";
 
     fn encode(&self, out: &mut [u8; 64]) {
-        let words = [self.seq, self.intended_ns, self.sent_ns, self.connected_ns, self.first_byte_ns, self.done_ns];
+        let words = [
+            self.seq,
+            self.intended_ns,
+            self.sent_ns,
+            self.connected_ns,
+            self.first_byte_ns,
+            self.done_ns,
+        ];
         for (place, word) in out.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
@@ -111,7 +140,18 @@ impl Row for Exchange {
     }
 
     fn decode(b: &[u8; 64]) -> Option<Exchange> {
-        let word = |i: usize| u64::from_le_bytes([b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7]]);
+        let word = |i: usize| {
+            u64::from_le_bytes([
+                b[i],
+                b[i + 1],
+                b[i + 2],
+                b[i + 3],
+                b[i + 4],
+                b[i + 5],
+                b[i + 6],
+                b[i + 7],
+            ])
+        };
         Some(Exchange {
             seq: word(0),
             intended_ns: word(8),

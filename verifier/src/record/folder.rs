@@ -1,7 +1,7 @@
 //! A run folder: the files that a run is, and how to read them back.
 
 use super::{Dictionary, Entry, Exchange, Observation, Span, parquet, read_journal, read_rows};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,15 +17,23 @@ impl RunFolder {
     /// # Errors
     /// When it can not be made or written, or holds something already.
     pub fn create(path: &Path) -> Result<RunFolder> {
-        fs::create_dir_all(path).with_context(|| format!("cannot make the run folder {}", path.display()))?;
-        let mut entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-        ensure!(entries.next().is_none(), "the run folder {} is not empty: name another with --out", path.display());
+        fs::create_dir_all(path)
+            .with_context(|| format!("cannot make the run folder {}", path.display()))?;
+        let mut entries =
+            fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(
+            entries.next().is_none(),
+            "the run folder {} is not empty: name another with --out",
+            path.display()
+        );
         let probe = path.join(".probe");
         // A full disk takes the name and refuses the bytes.
         fs::write(&probe, vec![0; 1 << 16])
             .and_then(|()| fs::remove_file(&probe))
             .with_context(|| format!("cannot write to the run folder {}", path.display()))?;
-        Ok(RunFolder { path: path.to_owned() })
+        Ok(RunFolder {
+            path: path.to_owned(),
+        })
     }
 
     /// Opens the folder of a run that was made before.
@@ -33,8 +41,14 @@ impl RunFolder {
     /// # Errors
     /// When there is no journal in it.
     pub fn open(path: &Path) -> Result<RunFolder> {
-        let folder = RunFolder { path: path.to_owned() };
-        ensure!(folder.journal().is_file(), "{} is not a run folder: it has no journal.jsonl", path.display());
+        let folder = RunFolder {
+            path: path.to_owned(),
+        };
+        ensure!(
+            folder.journal().is_file(),
+            "{} is not a run folder: it has no journal.jsonl",
+            path.display()
+        );
         Ok(folder)
     }
 
@@ -79,15 +93,25 @@ impl RunFolder {
     /// When a file is missing, unreadable or damaged before its last line or row.
     pub fn read(&self) -> Result<Recorded> {
         let journal = read_journal(&self.journal())?;
-        let Some(Entry { observation: Observation::RunStarted { run_key, origin_unix_ns, .. }, .. }) = journal.first()
-        else {
-            bail!("{} does not begin with run_started", self.journal().display());
-        };
+        let started = journal.iter().find_map(|entry| match &entry.observation {
+            Observation::RunStarted {
+                run_key,
+                origin_unix_ns,
+                ..
+            } => Some((run_key, *origin_unix_ns)),
+            _ => None,
+        });
+        let (run_key, origin_unix_ns) =
+            started.with_context(|| format!("{} has no run_started", self.journal().display()))?;
         let key = run_key.parse().map_err(anyhow::Error::msg)?;
-        let origin_unix_ns = *origin_unix_ns;
         let mut dictionary = Dictionary::default();
         for entry in &journal {
-            if let Observation::Dictionary { table, number, text } = &entry.observation {
+            if let Observation::Dictionary {
+                table,
+                number,
+                text,
+            } = &entry.observation
+            {
                 dictionary.insert(*table, *number, text);
             }
         }
@@ -99,7 +123,14 @@ impl RunFolder {
             path if path.is_file() => parquet::read_spans(&path, &mut dictionary)?,
             _ => read_rows::<Span>(&self.span_rows())?,
         };
-        Ok(Recorded { key, origin_unix_ns, journal, dictionary, exchanges, spans })
+        Ok(Recorded {
+            key,
+            origin_unix_ns,
+            journal,
+            dictionary,
+            exchanges,
+            spans,
+        })
     }
 
     /// Turns the row files of an ended run into Parquet, which DuckDB and pandas open. The row
@@ -114,7 +145,12 @@ impl RunFolder {
             fs::remove_file(self.exchange_rows()).context("cannot remove exchanges.rows")?;
         }
         if self.span_rows().is_file() {
-            parquet::write_spans(&self.spans_parquet(), recorded.key, &recorded.dictionary, &recorded.spans)?;
+            parquet::write_spans(
+                &self.spans_parquet(),
+                recorded.key,
+                &recorded.dictionary,
+                &recorded.spans,
+            )?;
             fs::remove_file(self.span_rows()).context("cannot remove spans.rows")?;
         }
         Ok(())
@@ -148,4 +184,3 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         .and_then(|()| fs::rename(&temporary, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
-

@@ -22,7 +22,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Observation {
-    /// First line of every journal.
+    /// The run's identity; once, before any load.
     RunStarted {
         /// Name of the run folder.
         run_id: String,
@@ -215,8 +215,11 @@ impl Journal {
     /// # Errors
     /// When it exists or can not be written.
     pub fn create(path: &Path) -> Result<Journal> {
-        let file = File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Journal { file: Arc::new(Mutex::new(file)) })
+        let file =
+            File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Journal {
+            file: Arc::new(Mutex::new(file)),
+        })
     }
 
     /// Appends one line, in one write, so that lines of several threads never mix.
@@ -249,7 +252,8 @@ pub fn read_journal(path: &Path) -> Result<Vec<Entry>> {
             break; // the write was cut by a crash
         }
         entries.push(
-            serde_json::from_slice(&line).with_context(|| format!("{} line {number} is damaged", path.display()))?,
+            serde_json::from_slice(&line)
+                .with_context(|| format!("{} line {number} is damaged", path.display()))?,
         );
     }
     Ok(entries)

@@ -20,7 +20,10 @@ pub struct Live {
 impl Live {
     /// Figures of the last whole second in which an exchange ended.
     pub fn second(&self) -> Second {
-        self.second.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.second
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn set_second(&self, second: Second) {
@@ -29,11 +32,17 @@ impl Live {
 
     /// Why recording failed, if it did: the run must then stop.
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn fail(&self, error: &anyhow::Error) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| format!("{error:#}"));
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| format!("{error:#}"));
     }
 }
 
@@ -62,7 +71,12 @@ impl Completeness {
     /// Follows the first 16 expected spans.
     pub fn new(expected: &[Expected]) -> Completeness {
         let mask = |keep: fn(&Expected) -> bool| {
-            expected.iter().take(16).enumerate().filter(|(_, e)| keep(e)).fold(0, |mask, (i, _)| mask | 1 << i)
+            expected
+                .iter()
+                .take(16)
+                .enumerate()
+                .filter(|(_, e)| keep(e))
+                .fold(0, |mask, (i, _)| mask | 1 << i)
         };
         Completeness {
             requests: Vec::new(),
@@ -143,7 +157,10 @@ pub struct Sketch {
 
 impl Default for Sketch {
     fn default() -> Sketch {
-        Sketch { counts: Box::new([0; 64 * 32]), total: 0 }
+        Sketch {
+            counts: Box::new([0; 64 * 32]),
+            total: 0,
+        }
     }
 }
 
@@ -151,7 +168,11 @@ impl Sketch {
     /// Adds one value.
     pub fn record(&mut self, ns: u64) {
         let power = 63 - (ns | 1).leading_zeros();
-        let index = if power < 5 { u64::from(32 * power) } else { u64::from(32 * power) + ((ns >> (power - 5)) & 31) };
+        let index = if power < 5 {
+            u64::from(32 * power)
+        } else {
+            u64::from(32 * power) + ((ns >> (power - 5)) & 31)
+        };
         self.counts[usize::try_from(index).unwrap_or(0)] += 1;
         self.total += 1;
     }
@@ -162,7 +183,11 @@ impl Sketch {
         for (index, count) in self.counts.iter().enumerate() {
             if u64::from(*count) >= left && left > 0 {
                 let (power, step) = (index / 32, index as u64 % 32);
-                return if power < 5 { 1 << power } else { (32 + step) << (power - 5) };
+                return if power < 5 {
+                    1 << power
+                } else {
+                    (32 + step) << (power - 5)
+                };
             }
             left = left.saturating_sub(u64::from(*count));
         }
@@ -189,20 +214,50 @@ mod tests {
     #[test]
     fn completeness_takes_either_order_and_counts_once() {
         let expected = [
-            Expected { name: "root".into(), of_every_answer: true },
-            Expected { name: "child".into(), of_every_answer: false },
+            Expected {
+                name: "root".into(),
+                of_every_answer: true,
+            },
+            Expected {
+                name: "child".into(),
+                of_every_answer: false,
+            },
         ];
         let span = |seq, name| Span {
-            seq, name, span_id: 1, parent_span_id: 0, start_unix_ns: 0, end_unix_ns: 0, arrived_ns: 0,
-            source: 0, detail: 0, http_status: 0, kind: 2, status: 0,
+            seq,
+            name,
+            span_id: 1,
+            parent_span_id: 0,
+            start_unix_ns: 0,
+            end_unix_ns: 0,
+            arrived_ns: 0,
+            source: 0,
+            detail: 0,
+            http_status: 0,
+            kind: 2,
+            status: 0,
         };
         let exchange = |seq, outcome| Exchange {
-            seq, intended_ns: 1, sent_ns: 1, connected_ns: 0, first_byte_ns: 2, done_ns: 2,
-            connection: 0, bytes: 0, stage: 0, status: 200, outcome,
+            seq,
+            intended_ns: 1,
+            sent_ns: 1,
+            connected_ns: 0,
+            first_byte_ns: 2,
+            done_ns: 2,
+            connection: 0,
+            bytes: 0,
+            stage: 0,
+            status: 200,
+            outcome,
         };
         let mut c = Completeness::new(&expected);
         c.spans(&[span(0, 0), span(0, 1)]);
-        c.exchanges(&[exchange(0, Outcome::Ok), exchange(1, Outcome::Ok), exchange(2, Outcome::HttpError), exchange(3, Outcome::Timeout)]);
+        c.exchanges(&[
+            exchange(0, Outcome::Ok),
+            exchange(1, Outcome::Ok),
+            exchange(2, Outcome::HttpError),
+            exchange(3, Outcome::Timeout),
+        ]);
         assert_eq!((c.expected(), c.complete()), (3, 1));
         c.spans(&[span(1, 0), span(2, 0), span(2, 0)]);
         assert_eq!((c.expected(), c.complete()), (3, 2));

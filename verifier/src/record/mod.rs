@@ -4,14 +4,14 @@
 pub mod clock;
 pub mod run_key;
 
-pub mod exchange;
-pub mod span;
 pub mod dictionary;
+pub mod exchange;
 pub mod journal;
+pub mod span;
 
-pub mod rows;
-pub mod parquet;
 pub mod folder;
+pub mod parquet;
+pub mod rows;
 
 pub mod live;
 pub mod recorder;

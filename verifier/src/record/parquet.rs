@@ -66,7 +66,11 @@ fn int32<R>(rows: &[R], field: impl Fn(&R) -> u16) -> Values {
 }
 
 fn trace_ids<R>(rows: &[R], key: RunKey, seq: impl Fn(&R) -> u64) -> Values {
-    Values::Text(rows.iter().map(|r| ByteArray::from(hex(&key.trace_id(seq(r))).into_bytes())).collect())
+    Values::Text(
+        rows.iter()
+            .map(|r| ByteArray::from(hex(&key.trace_id(seq(r))).into_bytes()))
+            .collect(),
+    )
 }
 
 /// Writes all exchanges; the file appears only when it is whole.
@@ -85,7 +89,11 @@ pub fn write_exchanges(path: &Path, key: RunKey, rows: &[Exchange]) -> Result<()
             int64(rows, |r| r.connected_ns),
             int64(rows, |r| r.first_byte_ns),
             int64(rows, |r| r.done_ns),
-            Values::Text(rows.iter().map(|r| outcomes[r.outcome as usize].clone()).collect()),
+            Values::Text(
+                rows.iter()
+                    .map(|r| outcomes[r.outcome as usize].clone())
+                    .collect(),
+            ),
             int32(rows, |r| r.status),
             int64(rows, |r| u64::from(r.bytes)),
             trace_ids(rows, key, |r| r.seq),
@@ -100,10 +108,21 @@ pub fn write_exchanges(path: &Path, key: RunKey, rows: &[Exchange]) -> Result<()
 pub fn write_spans(path: &Path, key: RunKey, dictionary: &Dictionary, rows: &[Span]) -> Result<()> {
     let texts = |table| -> Vec<ByteArray> {
         let len = u16::try_from(dictionary.len(table)).unwrap_or(u16::MAX);
-        (0..len).map(|n| ByteArray::from(dictionary.text(table, n))).collect()
+        (0..len)
+            .map(|n| ByteArray::from(dictionary.text(table, n)))
+            .collect()
     };
-    let (names, sources, details) = (texts(Table::SpanName), texts(Table::Source), texts(Table::Detail));
-    let text = |texts: &[ByteArray], number: u16| texts.get(usize::from(number)).cloned().unwrap_or_else(|| ByteArray::from(""));
+    let (names, sources, details) = (
+        texts(Table::SpanName),
+        texts(Table::Source),
+        texts(Table::Detail),
+    );
+    let text = |texts: &[ByteArray], number: u16| {
+        texts
+            .get(usize::from(number))
+            .cloned()
+            .unwrap_or_else(|| ByteArray::from(""))
+    };
     write(path, SPANS, rows, |rows| {
         vec![
             int64(rows, |r| r.seq),
@@ -123,7 +142,12 @@ pub fn write_spans(path: &Path, key: RunKey, dictionary: &Dictionary, rows: &[Sp
     })
 }
 
-fn write<R>(path: &Path, schema: &str, rows: &[R], columns: impl Fn(&[R]) -> Vec<Values>) -> Result<()> {
+fn write<R>(
+    path: &Path,
+    schema: &str,
+    rows: &[R],
+    columns: impl Fn(&[R]) -> Vec<Values>,
+) -> Result<()> {
     let partial = path.with_extension("parquet.partial");
     let context = || format!("cannot write {}", path.display());
     let schema = Arc::new(parse_message_type(schema)?);
@@ -139,9 +163,15 @@ fn write<R>(path: &Path, schema: &str, rows: &[R], columns: impl Fn(&[R]) -> Vec
         for values in columns(chunk) {
             let mut column = group.next_column()?.context("more values than columns")?;
             match (column.untyped(), values) {
-                (ColumnWriter::Int32ColumnWriter(w), Values::Int32(v)) => w.write_batch(&v, None, None),
-                (ColumnWriter::Int64ColumnWriter(w), Values::Int64(v)) => w.write_batch(&v, None, None),
-                (ColumnWriter::ByteArrayColumnWriter(w), Values::Text(v)) => w.write_batch(&v, None, None),
+                (ColumnWriter::Int32ColumnWriter(w), Values::Int32(v)) => {
+                    w.write_batch(&v, None, None)
+                }
+                (ColumnWriter::Int64ColumnWriter(w), Values::Int64(v)) => {
+                    w.write_batch(&v, None, None)
+                }
+                (ColumnWriter::ByteArrayColumnWriter(w), Values::Text(v)) => {
+                    w.write_batch(&v, None, None)
+                }
                 _ => bail!("a column's values are not of its type"),
             }
             .with_context(context)?;
@@ -165,7 +195,9 @@ pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
         let (connection, bytes) = (group.int64("connection")?, group.int64("bytes")?);
         let (stage, status) = (group.int32("stage")?, group.int32("status")?);
         let outcome = group.text("outcome", |text| {
-            Outcome::from_name(text).map(|o| o as u16).with_context(|| format!("unknown outcome {text:?}"))
+            Outcome::from_name(text)
+                .map(|o| o as u16)
+                .with_context(|| format!("unknown outcome {text:?}"))
         })?;
         Ok((0..seq.len())
             .map(|i| Exchange {
@@ -191,13 +223,23 @@ pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
 /// When the file can not be read or lacks a column.
 pub fn read_spans(path: &Path, dictionary: &mut Dictionary) -> Result<Vec<Span>> {
     read(path, |group| {
-        let (seq, span_id, parent) = (group.int64("seq")?, group.int64("span_id")?, group.int64("parent_span_id")?);
+        let (seq, span_id, parent) = (
+            group.int64("seq")?,
+            group.int64("span_id")?,
+            group.int64("parent_span_id")?,
+        );
         let (start, end) = (group.int64("start_unix_ns")?, group.int64("end_unix_ns")?);
         let (arrived, kind) = (group.int64("arrived_ns")?, group.int32("kind")?);
         let (status, http_status) = (group.int32("status")?, group.int32("http_status")?);
-        let name = group.text("name", |text| Ok(dictionary.intern(Table::SpanName, text).0))?;
-        let source = group.text("source", |text| Ok(dictionary.intern(Table::Source, text).0))?;
-        let detail = group.text("detail", |text| Ok(dictionary.intern(Table::Detail, text).0))?;
+        let name = group.text("name", |text| {
+            Ok(dictionary.intern(Table::SpanName, text).0)
+        })?;
+        let source = group.text("source", |text| {
+            Ok(dictionary.intern(Table::Source, text).0)
+        })?;
+        let detail = group.text("detail", |text| {
+            Ok(dictionary.intern(Table::Detail, text).0)
+        })?;
         Ok((0..seq.len())
             .map(|i| Span {
                 seq: seq[i],
@@ -234,8 +276,14 @@ struct Group<'a>(&'a dyn RowGroupReader);
 impl Group<'_> {
     fn column(&self, name: &str) -> Result<(ColumnReader, usize)> {
         let columns = self.0.metadata().schema_descr().columns();
-        let index = columns.iter().position(|c| c.name() == name).with_context(|| format!("no column {name}"))?;
-        Ok((self.0.get_column_reader(index)?, usize::try_from(self.0.metadata().num_rows())?))
+        let index = columns
+            .iter()
+            .position(|c| c.name() == name)
+            .with_context(|| format!("no column {name}"))?;
+        Ok((
+            self.0.get_column_reader(index)?,
+            usize::try_from(self.0.metadata().num_rows())?,
+        ))
     }
 
     fn int64(&self, name: &str) -> Result<Vec<u64>> {
@@ -253,7 +301,10 @@ impl Group<'_> {
         };
         let mut values = Vec::with_capacity(rows);
         reader.read_records(rows, None, None, &mut values)?;
-        values.into_iter().map(|v| u16::try_from(v).with_context(|| format!("{name} {v} is out of range"))).collect()
+        values
+            .into_iter()
+            .map(|v| u16::try_from(v).with_context(|| format!("{name} {v} is out of range")))
+            .collect()
     }
 
     /// Reads texts as numbers; each distinct text is asked for once per row group.
@@ -290,8 +341,17 @@ mod tests {
         let key = RunKey::from_seed(1);
         let exchanges: Vec<Exchange> = (0..1000)
             .map(|i| Exchange {
-                seq: i, intended_ns: i + 1, sent_ns: i + 2, connected_ns: 0, first_byte_ns: i + 3, done_ns: i + 4,
-                connection: 7, bytes: u32::MAX, stage: 3, status: 200, outcome: Outcome::ALL[i as usize % 6],
+                seq: i,
+                intended_ns: i + 1,
+                sent_ns: i + 2,
+                connected_ns: 0,
+                first_byte_ns: i + 3,
+                done_ns: i + 4,
+                connection: 7,
+                bytes: u32::MAX,
+                stage: 3,
+                status: 200,
+                outcome: Outcome::ALL[i as usize % 6],
             })
             .collect();
         let path = folder.path().join("exchanges.parquet");
@@ -304,8 +364,18 @@ mod tests {
         dictionary.intern(Table::Detail, "");
         let spans: Vec<Span> = (0..1000)
             .map(|i| Span {
-                seq: i, span_id: u64::MAX - i, parent_span_id: i, start_unix_ns: 5, end_unix_ns: 9, arrived_ns: 11,
-                name: 0, source: 0, detail: 0, http_status: 200, kind: 2, status: 0,
+                seq: i,
+                span_id: u64::MAX - i,
+                parent_span_id: i,
+                start_unix_ns: 5,
+                end_unix_ns: 9,
+                arrived_ns: 11,
+                name: 0,
+                source: 0,
+                detail: 0,
+                http_status: 200,
+                kind: 2,
+                status: 0,
             })
             .collect();
         let path = folder.path().join("spans.parquet");

@@ -3,7 +3,8 @@
 
 use super::live::{Completeness, Live, Sketch};
 use super::{
-    Clock, Dictionary, Entry, Exchange, Journal, Observation, RowWriter, RunFolder, RunKey, Second, Span, Table,
+    Clock, Dictionary, Entry, Exchange, Journal, Observation, RowWriter, RunFolder, RunKey, Second,
+    Span, Table,
 };
 use anyhow::{Context, Result};
 use std::sync::atomic::Ordering::Relaxed;
@@ -55,7 +56,12 @@ impl Recording {
     ///
     /// # Errors
     /// When the files can not be created.
-    pub fn start(folder: &RunFolder, clock: Clock, key: RunKey, expected: &[Expected]) -> Result<Recording> {
+    pub fn start(
+        folder: &RunFolder,
+        clock: Clock,
+        key: RunKey,
+        expected: &[Expected],
+    ) -> Result<Recording> {
         let journal = Journal::create(&folder.journal())?;
         let exchanges = RowWriter::create(&folder.exchange_rows())?;
         let spans = RowWriter::create(&folder.span_rows())?;
@@ -85,7 +91,10 @@ impl Recording {
             .name("recorder".into())
             .spawn(move || writer.run(&receiver))
             .context("cannot start the recorder's thread")?;
-        Ok(Recording { recorder, thread: Some(thread) })
+        Ok(Recording {
+            recorder,
+            thread: Some(thread),
+        })
     }
 
     /// A handle for those who have something to record.
@@ -147,7 +156,10 @@ impl Recorder {
 
     /// Writes a journal line stamped now.
     pub fn observe(&self, observation: Observation) {
-        let entry = Entry { at_ns: self.clock.now_ns(), observation };
+        let entry = Entry {
+            at_ns: self.clock.now_ns(),
+            observation,
+        };
         if let Err(error) = self.journal.write(&entry) {
             self.live.fail(&error);
         }
@@ -155,7 +167,10 @@ impl Recorder {
 
     /// The number of a text; a new text is journalled first.
     pub fn intern(&self, table: Table, text: &str) -> u16 {
-        let mut dictionary = self.dictionary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dictionary = self
+            .dictionary
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (number, new) = dictionary.intern(table, text);
         if new {
             self.observe(Observation::Dictionary {
@@ -205,7 +220,10 @@ impl Writer {
                 Ok(Chunk::Spans(rows)) => {
                     self.spans.append(&rows)?;
                     self.completeness.spans(&rows);
-                    self.recorder.live.spans.fetch_add(rows.len() as u64, Relaxed);
+                    self.recorder
+                        .live
+                        .spans
+                        .fetch_add(rows.len() as u64, Relaxed);
                     self.publish();
                 }
                 Ok(Chunk::Flush(done)) => {
@@ -232,8 +250,14 @@ impl Writer {
     }
 
     fn publish(&self) {
-        self.recorder.live.traces_expected.store(self.completeness.expected(), Relaxed);
-        self.recorder.live.traces_complete.store(self.completeness.complete(), Relaxed);
+        self.recorder
+            .live
+            .traces_expected
+            .store(self.completeness.expected(), Relaxed);
+        self.recorder
+            .live
+            .traces_complete
+            .store(self.completeness.complete(), Relaxed);
     }
 
     fn end_second(&mut self) {

@@ -32,11 +32,18 @@ impl<R: Row> RowWriter<R> {
     /// # Errors
     /// When the file exists already or can not be written.
     pub fn create(path: &Path) -> Result<Self> {
-        let mut file = File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
+        let mut file =
+            File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
         let mut header = [0; 64];
         header[..16].copy_from_slice(R::MAGIC);
-        file.write_all(&header).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(RowWriter { file, path: path.to_owned(), buffer: Vec::new(), rows: PhantomData })
+        file.write_all(&header)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(RowWriter {
+            file,
+            path: path.to_owned(),
+            buffer: Vec::new(),
+            rows: PhantomData,
+        })
     }
 
     /// Appends the rows.
@@ -48,7 +55,9 @@ impl<R: Row> RowWriter<R> {
         for (place, row) in self.buffer.as_chunks_mut::<64>().0.iter_mut().zip(rows) {
             row.encode(place);
         }
-        self.file.write_all(&self.buffer).with_context(|| format!("cannot write {}", self.path.display()))
+        self.file
+            .write_all(&self.buffer)
+            .with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 
@@ -58,15 +67,29 @@ impl<R: Row> RowWriter<R> {
 /// When the file can not be read, is of another kind or version, or holds bytes that are no row.
 pub fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let rows = usize::try_from(file.metadata()?.len() / 64).unwrap_or(0).saturating_sub(1);
+    let rows = usize::try_from(file.metadata()?.len() / 64)
+        .unwrap_or(0)
+        .saturating_sub(1);
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut row = [0; 64];
-    reader.read_exact(&mut row).with_context(|| format!("{} has no header", path.display()))?;
-    ensure!(row[..16] == R::MAGIC[..], "{} is not a file of {:?}", path.display(), String::from_utf8_lossy(R::MAGIC).trim_end_matches(['\0', '\n']));
+    reader
+        .read_exact(&mut row)
+        .with_context(|| format!("{} has no header", path.display()))?;
+    ensure!(
+        row[..16] == R::MAGIC[..],
+        "{} is not a file of {:?}",
+        path.display(),
+        String::from_utf8_lossy(R::MAGIC).trim_end_matches(['\0', '\n'])
+    );
     let mut out = Vec::with_capacity(rows);
     for number in 0..rows {
-        reader.read_exact(&mut row).with_context(|| format!("cannot read row {number} of {}", path.display()))?;
-        out.push(R::decode(&row).with_context(|| format!("row {number} of {} is damaged", path.display()))?);
+        reader
+            .read_exact(&mut row)
+            .with_context(|| format!("cannot read row {number} of {}", path.display()))?;
+        out.push(
+            R::decode(&row)
+                .with_context(|| format!("row {number} of {} is damaged", path.display()))?,
+        );
     }
     Ok(out)
 }

@@ -40,7 +40,10 @@ impl RunKey {
             0 => 1,
             prefix => prefix,
         };
-        RunKey { prefix, whiten: mix(seed ^ 0x7768_6974_656e) }
+        RunKey {
+            prefix,
+            whiten: mix(seed ^ 0x7768_6974_656e),
+        }
     }
 
     /// A key from the operating system's randomness.
@@ -48,7 +51,8 @@ impl RunKey {
     /// # Errors
     /// When the operating system has no randomness to give.
     pub fn random() -> anyhow::Result<RunKey> {
-        let seed = getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness for the run key: {e}"))?;
+        let seed =
+            getrandom::u64().map_err(|e| anyhow::anyhow!("no randomness for the run key: {e}"))?;
         Ok(RunKey::from_seed(seed))
     }
 

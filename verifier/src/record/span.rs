@@ -48,12 +48,23 @@ impl Row for Span {
     const MAGIC: &'static [u8; 16] = b"span-rows/1\n\0\0\0\0";
 
     fn encode(&self, out: &mut [u8; 64]) {
-        let words =
-            [self.seq, self.span_id, self.parent_span_id, self.start_unix_ns, self.end_unix_ns, self.arrived_ns];
+        let words = [
+            self.seq,
+            self.span_id,
+            self.parent_span_id,
+            self.start_unix_ns,
+            self.end_unix_ns,
+            self.arrived_ns,
+        ];
         for (place, word) in out.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
-        for (place, half) in out[48..56].chunks_exact_mut(2).zip([self.name, self.source, self.detail, self.http_status]) {
+        for (place, half) in out[48..56].chunks_exact_mut(2).zip([
+            self.name,
+            self.source,
+            self.detail,
+            self.http_status,
+        ]) {
             place.copy_from_slice(&half.to_le_bytes());
         }
         out[56] = self.kind;
@@ -62,7 +73,18 @@ impl Row for Span {
     }
 
     fn decode(b: &[u8; 64]) -> Option<Span> {
-        let word = |i: usize| u64::from_le_bytes([b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7]]);
+        let word = |i: usize| {
+            u64::from_le_bytes([
+                b[i],
+                b[i + 1],
+                b[i + 2],
+                b[i + 3],
+                b[i + 4],
+                b[i + 5],
+                b[i + 6],
+                b[i + 7],
+            ])
+        };
         let half = |i: usize| u16::from_le_bytes([b[i], b[i + 1]]);
         Some(Span {
             seq: word(0),

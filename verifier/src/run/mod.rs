@@ -51,11 +51,17 @@ pub struct Ended {
 impl Setup {
     /// Binds one of the two OTLP listeners: where it was asked for, else on the well-known port when
     /// the target is somebody else's (it must know where to export to), else on a free one.
-    fn listen(&self, asked: Option<SocketAddr>, flag: &str, known_port: u16) -> Result<TcpListener> {
+    fn listen(
+        &self,
+        asked: Option<SocketAddr>,
+        flag: &str,
+        known_port: u16,
+    ) -> Result<TcpListener> {
         let port = if self.url.is_some() { known_port } else { 0 };
         let address = asked.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
-        TcpListener::bind(address)
-            .with_context(|| format!("cannot listen for traces on {address}: choose another with {flag}"))
+        TcpListener::bind(address).with_context(|| {
+            format!("cannot listen for traces on {address}: choose another with {flag}")
+        })
     }
 }
 
@@ -71,10 +77,13 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
     };
     plan.seed = Some(seed);
-    let started = humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + Duration::from_nanos(clock.origin_unix_ns()));
-    let out = setup.out.clone().unwrap_or_else(|| {
-        PathBuf::from("runs").join(format!("{}-{}", plan.name, started.to_string().replace([':', '-'], "")))
-    });
+    if let Some(url) = &setup.url {
+        target::external::check(url)?;
+    }
+    let out = setup
+        .out
+        .clone()
+        .unwrap_or_else(|| default_folder(&plan.name, clock));
     let grpc = setup.listen(setup.otlp_grpc, "--otlp-grpc", 4317)?;
     let http = setup.listen(setup.otlp_http, "--otlp-http", 4318)?;
     let folder = RunFolder::create(&out)?;
@@ -84,7 +93,10 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let recording = Recording::start(&folder, clock, key, &traces::expected(&plan))?;
     let recorder = recording.recorder();
     recorder.observe(Observation::RunStarted {
-        run_id: out.file_name().map_or_else(|| out.display().to_string(), |n| n.to_string_lossy().into_owned()),
+        run_id: out.file_name().map_or_else(
+            || out.display().to_string(),
+            |n| n.to_string_lossy().into_owned(),
+        ),
         run_key: key.to_string(),
         origin_unix_ns: clock.origin_unix_ns(),
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -94,25 +106,60 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let target = match start_target(setup, &receiver, &folder, &recorder) {
         Ok(target) => target,
         Err(error) => {
-            recorder.observe(Observation::TargetFailed { error: format!("{error:#}") });
+            recorder.observe(Observation::TargetFailed {
+                error: format!("{error:#}"),
+            });
             receiver.stop();
             recording.stop()?;
             return Err(error);
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let conductor = Conductor { plan, setup, recorder: recorder.clone(), cancel: CancellationToken::new(), interrupted: false };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let conductor = Conductor {
+        plan,
+        setup,
+        recorder: recorder.clone(),
+        cancel: CancellationToken::new(),
+        interrupted: false,
+    };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target))?;
     runtime.shutdown_background();
     target.stop(&recorder);
     receiver.stop();
     recorder.flush();
-    finish(recording, &recorder, &folder)?;
-    Ok(Ended { folder, interrupted })
+    if let Err(error) = finish(recording, &recorder, &folder) {
+        // Without run_ended in its journal the run is judged as what it is: not whole.
+        eprintln!("verifier: the run could not be recorded to its end: {error:#}");
+    }
+    Ok(Ended {
+        folder,
+        interrupted,
+    })
+}
+
+/// `runs/<plan>-<time>`, with a number behind it if two runs begin in the same second.
+fn default_folder(plan: &str, clock: Clock) -> PathBuf {
+    let started = std::time::UNIX_EPOCH + Duration::from_nanos(clock.origin_unix_ns());
+    let started = humantime::format_rfc3339_seconds(started)
+        .to_string()
+        .replace([':', '-'], "");
+    let folder = PathBuf::from("runs").join(format!("{plan}-{started}"));
+    let numbered = (2..).map(|number| folder.with_file_name(format!("{plan}-{started}-{number}")));
+    std::iter::once(folder.clone())
+        .chain(numbered)
+        .find(|path| !path.exists())
+        .unwrap_or(folder)
 }
 
 /// Where the target is, started here or elsewhere; journalled.
-fn start_target(setup: &Setup, receiver: &OtlpReceiver, folder: &RunFolder, recorder: &Recorder) -> Result<Target> {
+fn start_target(
+    setup: &Setup,
+    receiver: &OtlpReceiver,
+    folder: &RunFolder,
+    recorder: &Recorder,
+) -> Result<Target> {
     let target = match &setup.url {
         Some(url) => Target::external(url)?,
         None => Target::embedded(setup.replicas, receiver.grpc_address(), folder.path())?,
@@ -135,9 +182,12 @@ fn finish(recording: Recording, recorder: &Recorder, folder: &RunFolder) -> Resu
         expected: recorder.live().traces_expected.load(Relaxed),
         complete: recorder.live().traces_complete.load(Relaxed),
     });
-    recorder.observe(Observation::RunEnded);
     recording.stop()?;
-    folder.seal()
+    recorder.observe(Observation::RunEnded);
+    match recorder.live().failure() {
+        Some(error) => Err(anyhow!(error)),
+        None => folder.seal(),
+    }
 }
 
 /// The part of a run that waits: for the load, for the traces, for somebody's Ctrl-C.
@@ -171,8 +221,12 @@ impl Conductor<'_> {
         };
         match loaded {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.recorder.observe(Observation::RunError { error: format!("{error:#}") }),
-            Err(panic) => self.recorder.observe(Observation::RunError { error: format!("the load's thread panicked: {panic}") }),
+            Ok(Err(error)) => self.recorder.observe(Observation::RunError {
+                error: format!("{error:#}"),
+            }),
+            Err(panic) => self.recorder.observe(Observation::RunError {
+                error: format!("the load's thread panicked: {panic}"),
+            }),
         }
         self.drain(&mut signals, &mut progress, &mut tick).await;
         Ok((self.interrupted, target))
@@ -181,21 +235,41 @@ impl Conductor<'_> {
     fn start_load(&self, url: &str) -> Result<JoinHandle<Result<()>>> {
         let address = load::Target::resolve(url)?;
         let options = load::Options {
-            workers: self.setup.workers.map_or_else(load::default_workers, usize::from),
+            workers: self
+                .setup
+                .workers
+                .map_or_else(load::default_workers, usize::from),
             seed: self.plan.seed.unwrap_or_default(),
         };
-        let (plan, recorder, cancel) = (self.plan.clone(), self.recorder.clone(), self.cancel.clone());
-        Ok(tokio::task::spawn_blocking(move || load::run(&plan, &address, &options, &recorder, &cancel)))
+        let (plan, recorder, cancel) = (
+            self.plan.clone(),
+            self.recorder.clone(),
+            self.cancel.clone(),
+        );
+        Ok(tokio::task::spawn_blocking(move || {
+            load::run(&plan, &address, &options, &recorder, &cancel)
+        }))
     }
 
     /// Waits until every exchange has its trace, or the plan's deadline.
-    async fn drain(&mut self, signals: &mut Signals, progress: &mut Progress, tick: &mut tokio::time::Interval) {
+    async fn drain(
+        &mut self,
+        signals: &mut Signals,
+        progress: &mut Progress,
+        tick: &mut tokio::time::Interval,
+    ) {
         self.recorder.flush();
         let recorder = self.recorder.clone();
         let live = recorder.live();
-        let counts = || (live.traces_expected.load(Relaxed), live.traces_complete.load(Relaxed));
+        let counts = || {
+            (
+                live.traces_expected.load(Relaxed),
+                live.traces_complete.load(Relaxed),
+            )
+        };
         let (expected, complete) = counts();
-        self.recorder.observe(Observation::DrainStarted { expected, complete });
+        self.recorder
+            .observe(Observation::DrainStarted { expected, complete });
         if self.plan.traces.spans.is_empty() {
             return;
         }
@@ -224,8 +298,12 @@ impl Conductor<'_> {
             std::process::exit(130);
         }
         self.interrupted = true;
-        eprintln!("\nverifier: {signal}: stopping the load, then judging what was seen (again to stop at once)");
-        self.recorder.observe(Observation::Interrupted { signal: signal.to_owned() });
+        eprintln!(
+            "\nverifier: {signal}: stopping the load, then judging what was seen (again to stop at once)"
+        );
+        self.recorder.observe(Observation::Interrupted {
+            signal: signal.to_owned(),
+        });
         self.cancel.cancel();
     }
 }
@@ -238,7 +316,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Signals> {
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {

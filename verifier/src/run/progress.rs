@@ -32,9 +32,18 @@ impl Progress {
         let stages = plan
             .stages
             .iter()
-            .map(|s| (s.name.clone(), u64::try_from(s.duration.as_nanos()).unwrap_or(u64::MAX)))
+            .map(|s| {
+                (
+                    s.name.clone(),
+                    u64::try_from(s.duration.as_nanos()).unwrap_or(u64::MAX),
+                )
+            })
             .collect();
-        Progress { stages, renew, next_line_ns: 0 }
+        Progress {
+            stages,
+            renew,
+            next_line_ns: 0,
+        }
     }
 
     /// Renews the line with the figures of the last second.
@@ -87,5 +96,9 @@ impl Progress {
 
 fn milliseconds(ns: u64) -> String {
     let ms = Duration::from_nanos(ns).as_secs_f64() * 1e3;
-    if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") }
+    if ms < 10.0 {
+        format!("{ms:.2} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
 }

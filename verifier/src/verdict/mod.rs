@@ -27,7 +27,8 @@ pub struct Judged {
 /// When a file of the folder is missing or damaged before its last line or row.
 pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
     let path = folder.plan();
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     let plan = Plan::parse(&text, &path.display().to_string())?;
     let timeline = Timeline::new(&plan, folder.read()?);
     let verdict = judge::judge(&timeline);

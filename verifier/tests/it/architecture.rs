@@ -10,8 +10,13 @@ const SERVICE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../service/src");
 /// Rooms in the order in which they may import each other: each only those before it.
 const ORDER: [&str; 5] = ["plan", "record", "run", "verdict", "web"];
 /// What a room may import of ours, where that is less than everything before it.
-const ALLOWED: [(&str, &[&str]); 5] =
-    [("plan", &[]), ("record", &[]), ("run", &["plan", "record"]), ("verdict", &["plan", "record"]), ("web", &["record", "verdict"])];
+const ALLOWED: [(&str, &[&str]); 5] = [
+    ("plan", &[]),
+    ("record", &[]),
+    ("run", &["plan", "record"]),
+    ("verdict", &["plan", "record"]),
+    ("web", &["record", "verdict"]),
+];
 
 fn sources(root: &Path) -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();
@@ -35,12 +40,23 @@ fn sources(root: &Path) -> Vec<(PathBuf, String)> {
 /// Rooms of ours that a line of code names: `crate::room`, or `crate::{a::.., b::..}` on one line.
 fn imports(text: &str) -> Vec<String> {
     let mut out = Vec::new();
-    for line in text.lines().map(str::trim_start).filter(|l| !l.starts_with("//")) {
+    for line in text
+        .lines()
+        .map(str::trim_start)
+        .filter(|l| !l.starts_with("//"))
+    {
         for (at, _) in line.match_indices("crate::") {
             let rest = &line[at + "crate::".len()..];
             let names: Vec<&str> = match rest.strip_prefix('{') {
-                Some(list) => list.split([',', '{', '}']).map(|n| n.trim().split("::").next().unwrap_or("")).collect(),
-                None => vec![rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("")],
+                Some(list) => list
+                    .split([',', '{', '}'])
+                    .map(|n| n.trim().split("::").next().unwrap_or(""))
+                    .collect(),
+                None => vec![
+                    rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+                        .next()
+                        .unwrap_or(""),
+                ],
             };
             out.extend(names.into_iter().map(str::to_owned));
         }
@@ -49,7 +65,12 @@ fn imports(text: &str) -> Vec<String> {
 }
 
 fn room(path: &Path) -> String {
-    let first = path.components().next().unwrap().as_os_str().to_string_lossy();
+    let first = path
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -58,9 +79,14 @@ fn imports_only_point_up_the_list() {
     let mut wrong = Vec::new();
     for (path, text) in sources(Path::new(SRC)) {
         let here = room(&path);
-        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == here) else { continue };
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == here) else {
+            continue;
+        };
         for import in imports(&text) {
-            if import != here && ORDER.contains(&import.as_str()) && !allowed.contains(&import.as_str()) {
+            if import != here
+                && ORDER.contains(&import.as_str())
+                && !allowed.contains(&import.as_str())
+            {
                 wrong.push(format!("{}: imports {import}", path.display()));
             }
         }
@@ -78,8 +104,15 @@ fn siblings_under_run_never_import_each_other() {
             continue; // the conductor knows them all
         }
         for other in siblings.iter().filter(|s| **s != here) {
-            let code: Vec<&str> = text.lines().filter(|l| !l.trim_start().starts_with("//")).collect();
-            if code.iter().any(|l| l.contains(&format!("run::{other}")) || l.contains(&format!("super::{other}::")) || l.contains(&format!("super::super::{other}"))) {
+            let code: Vec<&str> = text
+                .lines()
+                .filter(|l| !l.trim_start().starts_with("//"))
+                .collect();
+            if code.iter().any(|l| {
+                l.contains(&format!("run::{other}"))
+                    || l.contains(&format!("super::{other}::"))
+                    || l.contains(&format!("super::super::{other}"))
+            }) {
                 wrong.push(format!("run/{}: imports {other}", path.display()));
             }
         }
@@ -92,7 +125,10 @@ fn crates_stay_in_their_homes() {
     let homes: [(&str, &[&str]); 6] = [
         ("clap", &["cli.rs", "main.rs"]),
         ("iris_prediction_api", &["run/target/embedded.rs"]),
-        ("parquet", &["record/parquet.rs", "record/mod.rs", "record/folder.rs"]),
+        (
+            "parquet",
+            &["record/parquet.rs", "record/mod.rs", "record/folder.rs"],
+        ),
         ("plotters", &["verdict/report/"]),
         ("maud", &["verdict/report/"]),
         ("mio", &["run/load/"]),
@@ -101,7 +137,10 @@ fn crates_stay_in_their_homes() {
     for (path, text) in sources(Path::new(SRC)) {
         let path = path.display().to_string();
         for (name, homes) in homes {
-            let used = text.lines().any(|l| !l.trim_start().starts_with("//") && (l.contains(&format!("use {name}")) || l.contains(&format!(" {name}::"))));
+            let used = text.lines().any(|l| {
+                !l.trim_start().starts_with("//")
+                    && (l.contains(&format!("use {name}")) || l.contains(&format!(" {name}::")))
+            });
             if used && !homes.iter().any(|home| path.starts_with(home)) {
                 wrong.push(format!("{path}: uses {name}"));
             }
@@ -114,19 +153,39 @@ fn crates_stay_in_their_homes() {
 fn the_service_never_knows_the_verifier_and_its_model_is_pure() {
     for (path, text) in sources(Path::new(SERVICE)) {
         let shown = path.display();
-        let code: String = text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let code: String = text
+            .lines()
+            .filter(|l| !l.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
         assert!(!code.contains("verifier::"), "{shown} knows the verifier");
         if path.starts_with("model") {
-            for foreign in ["axum", "tracing::", "tokio", "crate::http", "crate::telemetry", "crate::predict"] {
-                assert!(!code.contains(foreign), "{shown}: the model knows {foreign}");
+            for foreign in [
+                "axum",
+                "tracing::",
+                "tokio",
+                "crate::http",
+                "crate::telemetry",
+                "crate::predict",
+            ] {
+                assert!(
+                    !code.contains(foreign),
+                    "{shown}: the model knows {foreign}"
+                );
             }
         }
         if path.starts_with("predict") {
-            assert!(!code.contains("crate::http"), "{shown}: predict imports http");
+            assert!(
+                !code.contains("crate::http"),
+                "{shown}: predict imports http"
+            );
         }
         if path.starts_with("telemetry") {
             for foreign in ["crate::http", "crate::predict", "crate::model"] {
-                assert!(!code.contains(foreign), "{shown}: telemetry knows {foreign}");
+                assert!(
+                    !code.contains(foreign),
+                    "{shown}: telemetry knows {foreign}"
+                );
             }
         }
     }
@@ -136,7 +195,11 @@ fn the_service_never_knows_the_verifier_and_its_model_is_pure() {
 fn every_file_opens_with_what_it_takes_and_gives() {
     for root in [SRC, SERVICE] {
         for (path, text) in sources(Path::new(root)) {
-            assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
+            assert!(
+                text.starts_with("//!"),
+                "{} does not open with //!",
+                path.display()
+            );
         }
     }
 }

@@ -1,3 +1,4 @@
 //! The verifier's integration tests: one binary, a module per subject.
 
 mod architecture;
+mod run;

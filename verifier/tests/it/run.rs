@@ -13,7 +13,10 @@ const VERIFIER: &str = env!("CARGO_BIN_EXE_verifier");
 
 fn verifier(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(VERIFIER);
-    command.args(args).args(["--out", run_folder(folder).to_str().unwrap()]).current_dir(folder.path());
+    command
+        .args(args)
+        .args(["--out", run_folder(folder).to_str().unwrap()])
+        .current_dir(folder.path());
     command
 }
 
@@ -22,11 +25,17 @@ fn run_folder(folder: &TempDir) -> PathBuf {
 }
 
 fn run(folder: &TempDir, args: &[&str]) -> Output {
-    verifier(folder, &[&["run", "--headless"], args].concat()).output().unwrap()
+    verifier(folder, &[&["run", "--headless"], args].concat())
+        .output()
+        .unwrap()
 }
 
 fn text(output: &Output) -> String {
-    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 fn verdict(folder: &TempDir) -> Value {
@@ -37,10 +46,17 @@ fn verdict(folder: &TempDir) -> Value {
 fn assert_books_balance(verdict: &Value) {
     for stage in verdict["stages"].as_array().unwrap() {
         let exchanges = &stage["exchanges"];
-        let sum: u64 = ["ok", "http_error", "timeout", "connect_error", "reset", "unsent"]
-            .iter()
-            .map(|outcome| exchanges[outcome].as_u64().unwrap())
-            .sum();
+        let sum: u64 = [
+            "ok",
+            "http_error",
+            "timeout",
+            "connect_error",
+            "reset",
+            "unsent",
+        ]
+        .iter()
+        .map(|outcome| exchanges[outcome].as_u64().unwrap())
+        .sum();
         assert_eq!(exchanges["planned"].as_u64().unwrap(), sum, "{stage}");
     }
 }
@@ -55,7 +71,12 @@ fn assert_complete(verdict: &Value) {
 }
 
 fn checks<'a>(verdict: &'a Value, outcome: &str) -> Vec<&'a Value> {
-    verdict["checks"].as_array().unwrap().iter().filter(|c| c["outcome"] == outcome).collect()
+    verdict["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|c| c["outcome"] == outcome)
+        .collect()
 }
 
 /// The service in a process of its own, as somebody would start it by hand.
@@ -68,7 +89,13 @@ impl Service {
     fn start(folder: &TempDir, environment: &[(&str, &str)]) -> Service {
         let port_file = folder.path().join("port");
         let child = Command::new(VERIFIER)
-            .args(["__serve", "--listen", "127.0.0.1:0", "--port-file", port_file.to_str().unwrap()])
+            .args([
+                "__serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--port-file",
+                port_file.to_str().unwrap(),
+            ])
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(fs::File::create(folder.path().join("service.log")).unwrap())
@@ -96,7 +123,11 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 #[test]
@@ -108,13 +139,27 @@ fn the_embedded_service_passes_with_every_trace() {
     assert_complete(&first);
     assert_eq!(first["stages"].as_array().unwrap().len(), 2);
     let report = fs::read_to_string(run_folder(&folder).join("report.html")).unwrap();
-    assert!(report.contains("<svg") && !report.contains("http://") | report.contains("http://www.w3.org"), "no charts, or a link to the network");
+    assert!(
+        report.contains("<svg")
+            && !report.contains("http://") | report.contains("http://www.w3.org"),
+        "no charts, or a link to the network"
+    );
 
     let bytes = fs::read(run_folder(&folder).join("verdict.json")).unwrap();
-    let judged = Command::new(VERIFIER).args(["judge", run_folder(&folder).to_str().unwrap()]).output().unwrap();
+    let judged = Command::new(VERIFIER)
+        .args(["judge", run_folder(&folder).to_str().unwrap()])
+        .output()
+        .unwrap();
     assert_eq!(judged.status.code(), Some(0), "{}", text(&judged));
-    assert_eq!(fs::read(run_folder(&folder).join("verdict.json")).unwrap(), bytes, "judged again, the verdict differs");
-    let shown = Command::new(VERIFIER).args(["show", run_folder(&folder).to_str().unwrap()]).output().unwrap();
+    assert_eq!(
+        fs::read(run_folder(&folder).join("verdict.json")).unwrap(),
+        bytes,
+        "judged again, the verdict differs"
+    );
+    let shown = Command::new(VERIFIER)
+        .args(["show", run_folder(&folder).to_str().unwrap()])
+        .output()
+        .unwrap();
     assert_eq!(shown.stdout, judged.stdout);
 }
 
@@ -141,17 +186,39 @@ fn users_and_rate_stages_are_complete_too() {
 fn a_service_of_another_process_exports_to_the_verifier_by_grpc_and_by_http() {
     for protocol in ["grpc", "http/protobuf"] {
         let folder = TempDir::new().unwrap();
-        let (grpc, http) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
+        let (grpc, http) = (
+            format!("127.0.0.1:{}", free_port()),
+            format!("127.0.0.1:{}", free_port()),
+        );
         let endpoint = format!("http://{}", if protocol == "grpc" { &grpc } else { &http });
         let service = Service::start(
             &folder,
-            &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)],
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ],
         );
         let output = run(
             &folder,
-            &["--url", &service.url, "--otlp-grpc", &grpc, "--otlp-http", &http, "-c", "4", "-d", "1s"],
+            &[
+                "--url",
+                &service.url,
+                "--otlp-grpc",
+                &grpc,
+                "--otlp-http",
+                &http,
+                "-c",
+                "4",
+                "-d",
+                "1s",
+            ],
         );
-        assert_eq!(output.status.code(), Some(0), "{protocol}: {}", text(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{protocol}: {}",
+            text(&output)
+        );
         assert_complete(&verdict(&folder));
     }
 }
@@ -176,7 +243,10 @@ fn a_span_that_does_not_come_is_named_with_examples() {
     assert_eq!(verdict["stages"][0]["traces"]["coverage"], 0.0);
     let failed = serde_json::to_string(&checks(&verdict, "fail")).unwrap();
     assert!(failed.contains("model_inference_v2"), "{failed}");
-    let example = failed.as_bytes().windows(32).any(|w| w.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b)));
+    let example = failed.as_bytes().windows(32).any(|w| {
+        w.iter()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+    });
     assert!(example, "no trace id among the evidence: {failed}");
 }
 
@@ -192,14 +262,28 @@ fn a_service_that_exports_nowhere_fails_and_its_spans_are_unknown() {
     .unwrap();
     let output = run(
         &folder,
-        &[plan.to_str().unwrap(), "--url", &service.url, "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"],
+        &[
+            plan.to_str().unwrap(),
+            "--url",
+            &service.url,
+            "--otlp-grpc",
+            "127.0.0.1:0",
+            "--otlp-http",
+            "127.0.0.1:0",
+        ],
     );
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let verdict = verdict(&folder);
     let answered = verdict["stages"][0]["exchanges"]["ok"].as_u64().unwrap();
     let reasons = verdict["reasons"].to_string();
-    assert!(reasons.contains(&format!("no trace of {answered} exchanges arrived")), "{reasons}");
-    assert!(verdict["stages"][0]["spans_ms"]["model_inference"]["p50"].is_null(), "{verdict}");
+    assert!(
+        reasons.contains(&format!("no trace of {answered} exchanges arrived")),
+        "{reasons}"
+    );
+    assert!(
+        verdict["stages"][0]["spans_ms"]["model_inference"]["p50"].is_null(),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -208,10 +292,21 @@ fn nothing_listening_is_unknown_within_seconds() {
     let begun = Instant::now();
     let output = run(
         &folder,
-        &["--url", &format!("http://127.0.0.1:{}", free_port()), "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"],
+        &[
+            "--url",
+            &format!("http://127.0.0.1:{}", free_port()),
+            "--otlp-grpc",
+            "127.0.0.1:0",
+            "--otlp-http",
+            "127.0.0.1:0",
+        ],
     );
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
-    assert!(begun.elapsed() < Duration::from_secs(15), "took {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "took {:?}",
+        begun.elapsed()
+    );
     assert_books_balance(&verdict(&folder));
 }
 
@@ -234,7 +329,15 @@ fn a_target_that_hangs_gives_timeout_rows_and_the_run_ends() {
     .unwrap();
     let output = run(
         &folder,
-        &[plan.to_str().unwrap(), "--url", &url, "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"],
+        &[
+            plan.to_str().unwrap(),
+            "--url",
+            &url,
+            "--otlp-grpc",
+            "127.0.0.1:0",
+            "--otlp-http",
+            "127.0.0.1:0",
+        ],
     );
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     let verdict = verdict(&folder);
@@ -260,15 +363,30 @@ fn one_percent_of_500s_shows_in_the_matrix_and_among_the_error_spans() {
     .unwrap();
     let output = run(
         &folder,
-        &[plan.to_str().unwrap(), "--url", &url, "--otlp-grpc", "127.0.0.1:0", "--otlp-http", &otlp],
+        &[
+            plan.to_str().unwrap(),
+            "--url",
+            &url,
+            "--otlp-grpc",
+            "127.0.0.1:0",
+            "--otlp-http",
+            &otlp,
+        ],
     );
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let verdict = verdict(&folder);
     let stage = &verdict["stages"][0];
-    assert_eq!(stage["exchanges"]["http_error"], 10, "{}", stage["exchanges"]);
+    assert_eq!(
+        stage["exchanges"]["http_error"], 10,
+        "{}",
+        stage["exchanges"]
+    );
     assert_eq!(stage["traces"]["coverage"], 1.0, "{}", stage["traces"]);
     let errors = stage["error_spans"].to_string();
-    assert!(errors.contains("5xx") && errors.contains("injected"), "{errors}");
+    assert!(
+        errors.contains("5xx") && errors.contains("injected"),
+        "{errors}"
+    );
 }
 
 /// A far end that answers every hundredth request with 500, and exports one server span each.
@@ -306,8 +424,14 @@ fn serve_faulty(stream: &TcpStream, otlp: &str, requests: &std::sync::atomic::At
         std::io::Read::read_exact(&mut reader, &mut vec![0; length]).unwrap();
         let failed = requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 100 == 99;
         export_server_span(&mut exporter, &traceparent, failed);
-        let status = if failed { "500 Internal Server Error" } else { "200 OK" };
-        (&mut &*stream).write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}").as_bytes()).unwrap();
+        let status = if failed {
+            "500 Internal Server Error"
+        } else {
+            "200 OK"
+        };
+        (&mut &*stream)
+            .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}").as_bytes())
+            .unwrap();
     }
 }
 
@@ -315,28 +439,57 @@ fn export_server_span(exporter: &mut TcpStream, traceparent: &str, failed: bool)
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
     use prost::Message;
-    let bytes = |hex: &str| (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect::<Vec<u8>>();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let bytes = |hex: &str| {
+        (0..hex.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
+            .collect::<Vec<u8>>()
+    };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64;
     let span = Span {
         trace_id: bytes(&traceparent[3..35]),
         parent_span_id: bytes(&traceparent[36..52]),
-        span_id: bytes(&traceparent[36..52]).into_iter().map(|b| !b).collect(),
+        span_id: bytes(&traceparent[36..52])
+            .into_iter()
+            .map(|b| !b)
+            .collect(),
         name: "POST /predict".into(),
         kind: 2,
         start_time_unix_nano: now - 1000,
         end_time_unix_nano: now,
-        status: failed.then(|| Status { code: 2, message: "injected".into() }),
+        status: failed.then(|| Status {
+            code: 2,
+            message: "injected".into(),
+        }),
         ..Span::default()
     };
     let body = ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans { scope_spans: vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }], ..ResourceSpans::default() }],
+        resource_spans: vec![ResourceSpans {
+            scope_spans: vec![ScopeSpans {
+                spans: vec![span],
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
     }
     .encode_to_vec();
-    let head = format!("POST /v1/traces HTTP/1.1\r\nhost: sink\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n", body.len());
-    exporter.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: sink\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    exporter
+        .write_all(&[head.as_bytes(), &body].concat())
+        .unwrap();
     let mut answer = [0; 4096];
     let read = std::io::Read::read(exporter, &mut answer).unwrap();
-    assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
+    assert!(
+        answer[..read].starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer[..read])
+    );
 }
 
 fn rows_on_disk(folder: &Path) -> u64 {
@@ -346,11 +499,19 @@ fn rows_on_disk(folder: &Path) -> u64 {
 #[test]
 fn killed_half_way_the_folder_is_judged_as_far_as_it_goes() {
     let folder = TempDir::new().unwrap();
-    let mut child = verifier(&folder, &["run", "--headless", "-c", "4", "-d", "60s"]).stderr(Stdio::null()).spawn().unwrap();
-    wait_until("rows are on disk", || rows_on_disk(&run_folder(&folder)) > 100);
+    let mut child = verifier(&folder, &["run", "--headless", "-c", "4", "-d", "60s"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("rows are on disk", || {
+        rows_on_disk(&run_folder(&folder)) > 100
+    });
     child.kill().unwrap();
     child.wait().unwrap();
-    let judged = Command::new(VERIFIER).args(["judge", run_folder(&folder).to_str().unwrap()]).output().unwrap();
+    let judged = Command::new(VERIFIER)
+        .args(["judge", run_folder(&folder).to_str().unwrap()])
+        .output()
+        .unwrap();
     assert_eq!(judged.status.code(), Some(3), "{}", text(&judged));
     let verdict = verdict(&folder);
     assert_eq!(verdict["outcome"], "unknown");
@@ -366,14 +527,20 @@ fn interrupted_the_report_is_still_written() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_until("rows are on disk", || rows_on_disk(&run_folder(&folder)) > 100);
+    wait_until("rows are on disk", || {
+        rows_on_disk(&run_folder(&folder)) > 100
+    });
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", text(&output));
     let verdict = verdict(&folder);
     assert_eq!(verdict["outcome"], "unknown");
-    assert!(verdict["reasons"].to_string().contains("SIGINT"), "{}", verdict["reasons"]);
+    assert!(
+        verdict["reasons"].to_string().contains("SIGINT"),
+        "{}",
+        verdict["reasons"]
+    );
     assert_books_balance(&verdict);
     assert_eq!(verdict["stages"][0]["traces"]["coverage"], 1.0);
     assert!(run_folder(&folder).join("report.html").is_file());
@@ -389,7 +556,10 @@ fn what_can_not_work_is_refused_before_any_load() {
     let below = file.join("run");
     for (args, why) in [
         (vec!["run", "--out", below.to_str().unwrap()], "run folder"),
-        (vec!["run", "--out", folder.path().to_str().unwrap()], "not empty"),
+        (
+            vec!["run", "--out", folder.path().to_str().unwrap()],
+            "not empty",
+        ),
         (vec!["run", "--otlp-grpc", &taken], "--otlp-grpc"),
         (vec!["run", "no-such-plan"], "quick"),
         (vec!["run", "no/such/plan.toml"], "no/such/plan.toml"),
@@ -400,7 +570,11 @@ fn what_can_not_work_is_refused_before_any_load() {
         (vec!["judge", "/nonexistent"], "run folder"),
         (vec!["show", folder.path().to_str().unwrap()], "run folder"),
     ] {
-        let output = Command::new(VERIFIER).args(&args).current_dir(folder.path()).output().unwrap();
+        let output = Command::new(VERIFIER)
+            .args(&args)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
         assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
     }

@@ -19,11 +19,26 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn new(seq: u64, intended_ns: u64, ready_ns: u64) -> Pending {
-        Pending { seq, intended_ns, ready_ns, connected_ns: 0, sent_ns: 0, first_byte_ns: 0 }
+        Pending {
+            seq,
+            intended_ns,
+            ready_ns,
+            connected_ns: 0,
+            sent_ns: 0,
+            first_byte_ns: 0,
+        }
     }
 
     /// The row it ends as.
-    pub(super) fn row(&self, outcome: Outcome, status: u16, bytes: u64, connection: u32, stage: u16, done_ns: u64) -> Exchange {
+    pub(super) fn row(
+        &self,
+        outcome: Outcome,
+        status: u16,
+        bytes: u64,
+        connection: u32,
+        stage: u16,
+        done_ns: u64,
+    ) -> Exchange {
         Exchange {
             seq: self.seq,
             intended_ns: self.intended_ns,
@@ -93,13 +108,18 @@ impl Connection {
 
     /// Hands a request to the kernel as far as it takes it.
     pub(super) fn write(&mut self, request: &[u8]) -> std::io::Result<()> {
-        let (State::Free(mut stream) | State::Busy(mut stream)) = std::mem::take(&mut self.state) else {
+        let (State::Free(mut stream) | State::Busy(mut stream)) = std::mem::take(&mut self.state)
+        else {
             return Err(ErrorKind::NotConnected.into());
         };
         self.unwritten.clear();
         let written = match stream.write(request) {
             Ok(written) => written,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                0
+            }
             Err(error) => return Err(error),
         };
         self.unwritten.extend_from_slice(&request[written..]);

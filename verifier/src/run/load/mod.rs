@@ -40,7 +40,13 @@ pub fn default_workers() -> usize {
 ///
 /// # Errors
 /// When a worker can not be started or its event queue fails; what was seen is recorded all the same.
-pub fn run(plan: &Plan, target: &Target, options: &Options, recorder: &Recorder, cancel: &CancellationToken) -> Result<()> {
+pub fn run(
+    plan: &Plan,
+    target: &Target,
+    options: &Options,
+    recorder: &Recorder,
+    cancel: &CancellationToken,
+) -> Result<()> {
     raise_open_files_limit();
     let stages = Stages::new(plan, options.workers, recorder, cancel);
     let requests = request::render(&plan.request, target);
@@ -53,7 +59,9 @@ pub fn run(plan: &Plan, target: &Target, options: &Options, recorder: &Recorder,
             workers.push(thread.spawn_scoped(scope, work)?);
         }
         for worker in workers {
-            worker.join().map_err(|_| anyhow!("a load worker panicked"))??;
+            worker
+                .join()
+                .map_err(|_| anyhow!("a load worker panicked"))??;
         }
         Ok(())
     })
@@ -64,5 +72,11 @@ fn raise_open_files_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     // Without it, a connection too many ends as a connect_error row, which says so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }

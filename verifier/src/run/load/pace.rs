@@ -17,7 +17,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(load: Load, worker: usize, workers: usize, start_ns: u64, duration: Duration, seed: u64) -> Pace {
+    pub(super) fn new(
+        load: Load,
+        worker: usize,
+        workers: usize,
+        start_ns: u64,
+        duration: Duration,
+        seed: u64,
+    ) -> Pace {
         Pace {
             load,
             worker: worker as u64,
@@ -64,19 +71,30 @@ impl Pace {
     /// `intended_ns` and answered at `done_ns`.
     pub(super) fn next_ns(&mut self, intended_ns: u64, done_ns: u64) -> u64 {
         match self.load {
-            Load::Users { wait: Wait::Constant(pause), .. } => done_ns + nanoseconds(pause),
-            Load::Users { wait: Wait::Between(least, most), .. } => {
+            Load::Users {
+                wait: Wait::Constant(pause),
+                ..
+            } => done_ns + nanoseconds(pause),
+            Load::Users {
+                wait: Wait::Between(least, most),
+                ..
+            } => {
                 let (least, most) = (nanoseconds(least), nanoseconds(most));
                 done_ns + least + self.random() % (most - least + 1)
             }
-            Load::Users { wait: Wait::ConstantThroughput(rate), .. } => done_ns.max(intended_ns + (1e9 / rate) as u64),
+            Load::Users {
+                wait: Wait::ConstantThroughput(rate),
+                ..
+            } => done_ns.max(intended_ns + (1e9 / rate) as u64),
             Load::Connections { .. } | Load::Rate { .. } => done_ns,
         }
     }
 
     /// Open loop: when the next request of this worker is wanted; `None` when all have been taken.
     pub(super) fn arrival_ns(&self) -> Option<u64> {
-        let Load::Rate { rate, .. } = self.load else { return None };
+        let Load::Rate { rate, .. } = self.load else {
+            return None;
+        };
         let index = self.next * self.workers + self.worker;
         // Each from the start anew: nothing adds up over a long stage.
         let at_ns = self.start_ns + (index as f64 / rate * 1e9).round() as u64;
@@ -136,14 +154,31 @@ mod tests {
     #[test]
     fn users_wait_as_told() {
         let users = |wait| {
-            let load = Load::Users { users: 4, spawn_rate: 2.0, wait };
+            let load = Load::Users {
+                users: 4,
+                spawn_rate: 2.0,
+                wait,
+            };
             Pace::new(load, 0, 1, 0, Duration::from_secs(60), 9)
         };
-        assert_eq!(users(Wait::Constant(Duration::from_nanos(5))).first_ns(3), 1_500_000_000);
-        assert_eq!(users(Wait::Constant(Duration::from_nanos(5))).next_ns(0, 100), 105);
-        assert_eq!(users(Wait::ConstantThroughput(2.0)).next_ns(0, 100), 500_000_000);
-        let mut between = users(Wait::Between(Duration::from_nanos(5), Duration::from_nanos(7)));
-        let seen: std::collections::BTreeSet<u64> = (0..100).map(|_| between.next_ns(0, 100)).collect();
+        assert_eq!(
+            users(Wait::Constant(Duration::from_nanos(5))).first_ns(3),
+            1_500_000_000
+        );
+        assert_eq!(
+            users(Wait::Constant(Duration::from_nanos(5))).next_ns(0, 100),
+            105
+        );
+        assert_eq!(
+            users(Wait::ConstantThroughput(2.0)).next_ns(0, 100),
+            500_000_000
+        );
+        let mut between = users(Wait::Between(
+            Duration::from_nanos(5),
+            Duration::from_nanos(7),
+        ));
+        let seen: std::collections::BTreeSet<u64> =
+            (0..100).map(|_| between.next_ns(0, 100)).collect();
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [105, 106, 107]);
     }
 }

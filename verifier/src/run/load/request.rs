@@ -26,7 +26,11 @@ impl Requests {
 /// Renders the plan's request for HTTP/1.1.
 pub(super) fn render(request: &Request, target: &Target) -> Requests {
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
-    if !request.headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
+    if !request
+        .headers
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case("host"))
+    {
         // Writing to a String does not fail.
         let _ = write!(head, "host: {}\r\n", target.host);
     }
@@ -37,9 +41,16 @@ pub(super) fn render(request: &Request, target: &Target) -> Requests {
     for (name, value) in &request.headers {
         let _ = write!(head, "{name}: {value}\r\n");
     }
-    let bodiless = matches!(request.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE");
+    let bodiless = matches!(
+        request.method.as_str(),
+        "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE"
+    );
     let with_body = |body: &String| {
-        let length = if bodiless && body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let length = if bodiless && body.is_empty() {
+            String::new()
+        } else {
+            format!("content-length: {}\r\n", body.len())
+        };
         format!("{head}{length}\r\n{body}").into_bytes()
     };
     Requests {
@@ -55,8 +66,14 @@ mod tests {
 
     #[test]
     fn a_request_carries_its_own_trace() {
-        let target = Target { addresses: vec![], host: "iris:80".into() };
-        let plan = Request { bodies: vec!["{}".into(), "[]".into()], ..Request::default() };
+        let target = Target {
+            addresses: vec![],
+            host: "iris:80".into(),
+        };
+        let plan = Request {
+            bodies: vec!["{}".into(), "[]".into()],
+            ..Request::default()
+        };
         let key = RunKey::from_seed(7);
         let mut requests = render(&plan, &target);
         let text = String::from_utf8(requests.bytes(key, 3).to_vec()).unwrap();

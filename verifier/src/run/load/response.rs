@@ -43,13 +43,26 @@ enum State {
     Head,
     Length(u64),
     UntilClose,
-    ChunkSize { size: u64, digits: u8, in_extension: bool, line: usize },
+    ChunkSize {
+        size: u64,
+        digits: u8,
+        in_extension: bool,
+        line: usize,
+    },
     ChunkData(u64),
     ChunkEnd,
-    Trailers { line: usize, total: usize },
+    Trailers {
+        line: usize,
+        total: usize,
+    },
 }
 
-const FIRST_CHUNK: State = State::ChunkSize { size: 0, digits: 0, in_extension: false, line: 0 };
+const FIRST_CHUNK: State = State::ChunkSize {
+    size: 0,
+    digits: 0,
+    in_extension: false,
+    line: 0,
+};
 
 enum Step {
     Again,
@@ -60,7 +73,10 @@ enum Step {
 impl Parser {
     /// A parser for answers to one kind of request.
     pub fn new(head_only: bool) -> Parser {
-        Parser { head_only, ..Parser::default() }
+        Parser {
+            head_only,
+            ..Parser::default()
+        }
     }
 
     /// Makes ready for the next answer.
@@ -69,7 +85,11 @@ impl Parser {
         if self.head.capacity() > 4096 {
             self.head = Vec::new(); // one oversized head must not stay with every connection
         }
-        *self = Parser { head_only: self.head_only, head: std::mem::take(&mut self.head), ..Parser::default() };
+        *self = Parser {
+            head_only: self.head_only,
+            head: std::mem::take(&mut self.head),
+            ..Parser::default()
+        };
     }
 
     /// Bytes of the answer so far, interim answers included.
@@ -86,7 +106,12 @@ impl Parser {
             }
             match self.step(&mut data) {
                 Step::Again => {}
-                Step::Done => return Answer::Whole { status: self.status, keep_alive: self.keep_alive && data.is_empty() },
+                Step::Done => {
+                    return Answer::Whole {
+                        status: self.status,
+                        keep_alive: self.keep_alive && data.is_empty(),
+                    };
+                }
                 Step::Broken(why) => return Answer::Broken(why),
             }
         }
@@ -95,7 +120,10 @@ impl Parser {
     /// The connection has ended.
     pub fn end(&mut self) -> Answer {
         match self.state {
-            State::UntilClose => Answer::Whole { status: self.status, keep_alive: false },
+            State::UntilClose => Answer::Whole {
+                status: self.status,
+                keep_alive: false,
+            },
             _ => Answer::Broken("the connection ended before the answer did"),
         }
     }
@@ -113,7 +141,11 @@ impl Parser {
             }
             State::ChunkData(left) => {
                 let left = skip(data, left);
-                self.state = if left == 0 { State::ChunkEnd } else { State::ChunkData(left) };
+                self.state = if left == 0 {
+                    State::ChunkEnd
+                } else {
+                    State::ChunkData(left)
+                };
             }
             State::ChunkEnd => match take_byte(data) {
                 b'\r' => {}
@@ -141,7 +173,11 @@ impl Parser {
         self.head.extend_from_slice(&data[..room]);
         let Some(end) = head_end(&self.head, seen) else {
             *data = &data[room..];
-            return if self.head.len() > LONGEST_HEAD { Step::Broken("the head is larger than 64 KiB") } else { Step::Again };
+            return if self.head.len() > LONGEST_HEAD {
+                Step::Broken("the head is larger than 64 KiB")
+            } else {
+                Step::Again
+            };
         };
         *data = &data[end - before..];
         let mut head = std::mem::take(&mut self.head);
@@ -190,32 +226,53 @@ impl Parser {
     }
 
     fn take_chunk_size(&mut self, data: &mut &[u8]) -> Step {
-        let State::ChunkSize { mut size, mut digits, mut in_extension, mut line } = self.state else { return Step::Again };
+        let State::ChunkSize {
+            mut size,
+            mut digits,
+            mut in_extension,
+            mut line,
+        } = self.state
+        else {
+            return Step::Again;
+        };
         let byte = take_byte(data);
         line += 1;
         match byte {
             b'\n' if digits == 0 => return Step::Broken("a chunk has no size"),
             b'\n' => {
-                self.state = if size == 0 { State::Trailers { line: 0, total: 0 } } else { State::ChunkData(size) };
+                self.state = if size == 0 {
+                    State::Trailers { line: 0, total: 0 }
+                } else {
+                    State::ChunkData(size)
+                };
                 return Step::Again;
             }
             b'\r' => in_extension = true, // nothing but the line's end may follow; an extension is skipped as well
             b';' | b' ' | b'\t' if digits > 0 => in_extension = true,
             _ if in_extension => {}
             _ => match char::from(byte).to_digit(16) {
-                Some(digit) if digits < 15 => (size, digits) = (size << 4 | u64::from(digit), digits + 1),
+                Some(digit) if digits < 15 => {
+                    (size, digits) = (size << 4 | u64::from(digit), digits + 1)
+                }
                 _ => return Step::Broken("a chunk's size is not a number"),
             },
         }
         if line > LONGEST_LINE {
             return Step::Broken("a chunk's size line is too long");
         }
-        self.state = State::ChunkSize { size, digits, in_extension, line };
+        self.state = State::ChunkSize {
+            size,
+            digits,
+            in_extension,
+            line,
+        };
         Step::Again
     }
 
     fn take_trailers(&mut self, data: &mut &[u8]) -> Step {
-        let State::Trailers { line, total } = self.state else { return Step::Again };
+        let State::Trailers { line, total } = self.state else {
+            return Step::Again;
+        };
         if total > LONGEST_HEAD {
             return Step::Broken("the trailers are larger than 64 KiB");
         }
@@ -225,7 +282,10 @@ impl Parser {
             b'\r' => line,
             _ => line + 1,
         };
-        self.state = State::Trailers { line, total: total + 1 };
+        self.state = State::Trailers {
+            line,
+            total: total + 1,
+        };
         Step::Again
     }
 }
@@ -237,7 +297,11 @@ struct Framing {
 }
 
 fn framing(response: &httparse::Response<'_, '_>) -> Result<Framing, &'static str> {
-    let mut framing = Framing { length: None, chunked: false, keep_alive: response.version == Some(1) };
+    let mut framing = Framing {
+        length: None,
+        chunked: false,
+        keep_alive: response.version == Some(1),
+    };
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let text = std::str::from_utf8(header.value).unwrap_or("").trim();
@@ -259,7 +323,8 @@ fn framing(response: &httparse::Response<'_, '_>) -> Result<Framing, &'static st
             for option in header.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
                 if option.eq_ignore_ascii_case(b"close") {
                     framing.keep_alive = false;
-                } else if option.eq_ignore_ascii_case(b"keep-alive") && response.version == Some(0) {
+                } else if option.eq_ignore_ascii_case(b"keep-alive") && response.version == Some(0)
+                {
                     framing.keep_alive = true;
                 }
             }
@@ -308,7 +373,10 @@ mod tests {
     }
 
     fn ok(keep_alive: bool) -> Answer {
-        Answer::Whole { status: 200, keep_alive }
+        Answer::Whole {
+            status: 200,
+            keep_alive,
+        }
     }
 
     #[test]
@@ -341,7 +409,12 @@ mod tests {
             b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
             b"HTTP/1.1 999 ?\r\n\r\n",
         ] {
-            assert!(matches!(whole(broken), Answer::Broken(_)), "{}: {:?}", String::from_utf8_lossy(broken), whole(broken));
+            assert!(
+                matches!(whole(broken), Answer::Broken(_)),
+                "{}: {:?}",
+                String::from_utf8_lossy(broken),
+                whole(broken)
+            );
         }
     }
 
@@ -359,7 +432,9 @@ mod tests {
     fn an_endless_head_is_bounded() {
         let mut parser = Parser::new(false);
         parser.feed(b"HTTP/1.1 200 OK\r\n");
-        let answers: Vec<_> = (0..10_000).map(|_| parser.feed(b"x-filler: 0123456789abcdef\r\n")).collect();
+        let answers: Vec<_> = (0..10_000)
+            .map(|_| parser.feed(b"x-filler: 0123456789abcdef\r\n"))
+            .collect();
         assert!(matches!(answers.last(), Some(Answer::Broken(_))));
         assert!(parser.head.capacity() <= 2 * LONGEST_HEAD);
     }

@@ -4,7 +4,10 @@ use anyhow::{Context, Result};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -21,11 +24,20 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(registry: &Registry) -> Result<Schedule> {
-        let alarm = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)
-            .context("cannot make a timer")?;
+        let alarm = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )
+        .context("cannot make a timer")?;
         // Edge-triggered: each expiry is an event of its own, and its count need not be read.
-        registry.register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, Interest::READABLE).context("cannot watch a timer")?;
-        Ok(Schedule { timers: BinaryHeap::new(), alarm, armed_ns: 0 })
+        registry
+            .register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, Interest::READABLE)
+            .context("cannot watch a timer")?;
+        Ok(Schedule {
+            timers: BinaryHeap::new(),
+            alarm,
+            armed_ns: 0,
+        })
     }
 
     pub(super) fn at(&mut self, due_ns: u64, connection: usize) {
@@ -57,9 +69,19 @@ impl Schedule {
         }
         self.armed_ns = due_ns;
         let wait = due_ns.saturating_sub(now_ns).max(1).cast_signed();
-        let value = Timespec { tv_sec: wait / 1_000_000_000, tv_nsec: wait % 1_000_000_000 };
-        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
-        timerfd_settime(&self.alarm, TimerfdTimerFlags::empty(), &once).context("cannot set a timer")?;
+        let value = Timespec {
+            tv_sec: wait / 1_000_000_000,
+            tv_nsec: wait % 1_000_000_000,
+        };
+        let once = Itimerspec {
+            it_interval: Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: value,
+        };
+        timerfd_settime(&self.alarm, TimerfdTimerFlags::empty(), &once)
+            .context("cannot set a timer")?;
         Ok(())
     }
 }

@@ -25,7 +25,12 @@ pub(super) struct Stages<'a> {
 }
 
 impl<'a> Stages<'a> {
-    pub(super) fn new(plan: &'a Plan, workers: usize, recorder: &'a Recorder, cancel: &'a CancellationToken) -> Stages<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        workers: usize,
+        recorder: &'a Recorder,
+        cancel: &'a CancellationToken,
+    ) -> Stages<'a> {
         Stages {
             plan,
             workers,
@@ -48,14 +53,17 @@ impl<'a> Stages<'a> {
             let proceed = stage.is_some() && !self.stopped();
             self.proceed.store(proceed, SeqCst);
             if proceed {
-                self.recorder.observe(Observation::StageStarted { stage: index });
+                self.recorder
+                    .observe(Observation::StageStarted { stage: index });
                 let now = self.recorder.clock().now_ns();
                 self.start_ns.store(now, SeqCst);
                 let _ = self.first_start_ns.compare_exchange(0, now, SeqCst, SeqCst);
             }
         }
         self.border.wait();
-        stage.filter(|_| self.proceed.load(SeqCst)).map(|stage| (stage, self.start_ns.load(SeqCst)))
+        stage
+            .filter(|_| self.proceed.load(SeqCst))
+            .map(|stage| (stage, self.start_ns.load(SeqCst)))
     }
 
     /// Waits until every worker has handed over its rows of the stage.
@@ -63,13 +71,18 @@ impl<'a> Stages<'a> {
         self.planned.fetch_add(planned, SeqCst);
         if self.border.wait().is_leader() {
             let planned = self.planned.swap(0, SeqCst);
-            self.recorder.observe(Observation::StageEnded { stage: index, planned });
+            self.recorder.observe(Observation::StageEnded {
+                stage: index,
+                planned,
+            });
         }
     }
 
     /// Nothing more is to be started: somebody asked, the disk failed, or nobody is there.
     pub(super) fn stopped(&self) -> bool {
-        self.cancel.is_cancelled() || self.given_up.load(SeqCst) || self.recorder.live().failure().is_some()
+        self.cancel.is_cancelled()
+            || self.given_up.load(SeqCst)
+            || self.recorder.live().failure().is_some()
     }
 
     pub(super) fn connected(&self) {
@@ -81,8 +94,14 @@ impl<'a> Stages<'a> {
     /// A connection failed: gives the target up if none ever succeeded.
     pub(super) fn connect_failed(&self, now_ns: u64, error: &str) {
         let tried = now_ns.saturating_sub(self.first_start_ns.load(SeqCst));
-        if !self.ever_connected.load(SeqCst) && tried >= GIVEN_UP_AFTER_NS && !self.given_up.swap(true, SeqCst) {
-            let error = format!("no connection could be made within {} s: {error}", tried / 1_000_000_000);
+        if !self.ever_connected.load(SeqCst)
+            && tried >= GIVEN_UP_AFTER_NS
+            && !self.given_up.swap(true, SeqCst)
+        {
+            let error = format!(
+                "no connection could be made within {} s: {error}",
+                tried / 1_000_000_000
+            );
             self.recorder.observe(Observation::TargetFailed { error });
         }
     }

@@ -25,7 +25,13 @@ const LONGEST_PAUSE_NS: u64 = 1_000_000_000;
 const STOP_GRACE_NS: u64 = 1_000_000_000;
 
 /// Runs this worker's part of every stage.
-pub(super) fn run(number: usize, stages: &Stages<'_>, target: &Target, requests: Requests, seed: u64) -> Result<()> {
+pub(super) fn run(
+    number: usize,
+    stages: &Stages<'_>,
+    target: &Target,
+    requests: Requests,
+    seed: u64,
+) -> Result<()> {
     let poll = Poll::new().context("cannot make an event queue")?;
     let schedule = Schedule::new(poll.registry())?;
     let timeout = stages.plan.request.timeout;
@@ -47,7 +53,9 @@ pub(super) fn run(number: usize, stages: &Stages<'_>, target: &Target, requests:
     };
     let mut failed = Ok(());
     for index in 0.. {
-        let Some((stage, start_ns)) = stages.begin(index) else { break };
+        let Some((stage, start_ns)) = stages.begin(index) else {
+            break;
+        };
         let before = worker.planned;
         if failed.is_ok() {
             failed = worker.stage(index, stage, start_ns);
@@ -79,9 +87,18 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn stage(&mut self, index: u16, stage: &Stage, start_ns: u64) -> Result<()> {
         let (planned, cpu_ns) = (self.planned, Clock::thread_cpu_ns());
-        let pace = Pace::new(stage.load, self.number, self.stages.workers, start_ns, stage.duration, self.seed ^ u64::from(index));
+        let pace = Pace::new(
+            stage.load,
+            self.number,
+            self.stages.workers,
+            start_ns,
+            stage.duration,
+            self.seed ^ u64::from(index),
+        );
         let head_only = self.requests.head_only;
-        let connections = (0..pace.connections()).map(|_| Connection::new(head_only)).collect();
+        let connections = (0..pace.connections())
+            .map(|_| Connection::new(head_only))
+            .collect();
         let mut run = StageRun {
             worker: self,
             index,
@@ -163,7 +180,12 @@ impl StageRun<'_, '_> {
             for event in &events {
                 if event.token() != ALARM {
                     let closing = event.is_read_closed() || event.is_error();
-                    self.event(event.token().0, event.is_readable() || closing, event.is_writable() || closing, closing);
+                    self.event(
+                        event.token().0,
+                        event.is_readable() || closing,
+                        event.is_writable() || closing,
+                        closing,
+                    );
                 }
             }
         }
@@ -185,13 +207,21 @@ impl StageRun<'_, '_> {
 
     fn sleep(&mut self, events: &mut Events, now: u64) -> Result<()> {
         // An open loop wakes for its next arrival only when somebody could carry it.
-        let arrival = self.pace.arrival_ns().filter(|at| *at > now || !self.free.is_empty());
-        let next = [self.worker.schedule.next_ns(), arrival].into_iter().flatten().min();
+        let arrival = self
+            .pace
+            .arrival_ns()
+            .filter(|at| *at > now || !self.free.is_empty());
+        let next = [self.worker.schedule.next_ns(), arrival]
+            .into_iter()
+            .flatten()
+            .min();
         if let Some(due) = next {
             self.worker.schedule.wake_at(due, now)?;
         }
         match self.worker.poll.poll(events, Some(self.worker.tick)) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error).context("the event queue failed"),
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                Err(error).context("the event queue failed")
+            }
             _ => Ok(()),
         }
     }
@@ -211,7 +241,13 @@ impl StageRun<'_, '_> {
                 self.give_up(number, now, stopping);
             }
         }
-        let late = now >= self.pace.end_ns() + if self.stopped_ns.is_some() { grace } else { self.worker.timeout_ns };
+        let late = now
+            >= self.pace.end_ns()
+                + if self.stopped_ns.is_some() {
+                    grace
+                } else {
+                    self.worker.timeout_ns
+                };
         while late && let Some(intended_ns) = self.pace.arrival_ns() {
             self.pace.take_arrival();
             let pending = Pending::new(self.worker.next_seq(), intended_ns, now);
@@ -230,7 +266,9 @@ impl StageRun<'_, '_> {
     fn start_due(&mut self, now: u64) {
         while let Some((due_ns, number)) = self.worker.schedule.due(now) {
             if self.pace.is_open() {
-                if matches!(self.connections[number].state, State::Closed) && now < self.pace.end_ns() {
+                if matches!(self.connections[number].state, State::Closed)
+                    && now < self.pace.end_ns()
+                {
                     self.connect(number);
                 }
             } else if due_ns < self.pace.end_ns() && self.connections[number].pending.is_none() {
@@ -242,7 +280,9 @@ impl StageRun<'_, '_> {
 
     fn start_arrivals(&mut self, now: u64) {
         while let Some(intended_ns) = self.pace.arrival_ns().filter(|at| *at <= now) {
-            let Some(number) = self.free.pop_front() else { return };
+            let Some(number) = self.free.pop_front() else {
+                return;
+            };
             if self.connections[number].is_free() {
                 self.pace.take_arrival();
                 let free_since_ns = self.connections[number].free_since_ns;
@@ -264,10 +304,14 @@ impl StageRun<'_, '_> {
 
     fn connect(&mut self, number: usize) {
         let addresses = &self.worker.target.addresses;
-        let address = addresses[(number * self.worker.stages.workers + self.worker.number) % addresses.len()];
+        let address =
+            addresses[(number * self.worker.stages.workers + self.worker.number) % addresses.len()];
         let connecting = TcpStream::connect(address).and_then(|mut stream| {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            self.worker.poll.registry().register(&mut stream, Token(number), interest)?;
+            self.worker
+                .poll
+                .registry()
+                .register(&mut stream, Token(number), interest)?;
             Ok(stream)
         });
         let now = self.now();
@@ -283,7 +327,9 @@ impl StageRun<'_, '_> {
 
     fn connected(&mut self, number: usize) {
         let now = self.now();
-        let State::Connecting(stream) = std::mem::take(&mut self.connections[number].state) else { return };
+        let State::Connecting(stream) = std::mem::take(&mut self.connections[number].state) else {
+            return;
+        };
         match stream.take_error() {
             Ok(None) => {}
             Ok(Some(error)) | Err(error) => return self.connect_failed(number, now, &error),
@@ -312,8 +358,13 @@ impl StageRun<'_, '_> {
 
     fn send(&mut self, number: usize) {
         let connection = &mut self.connections[number];
-        let Some(pending) = &mut connection.pending else { return };
-        let request = self.worker.requests.bytes(self.worker.recorder.key(), pending.seq);
+        let Some(pending) = &mut connection.pending else {
+            return;
+        };
+        let request = self
+            .worker
+            .requests
+            .bytes(self.worker.recorder.key(), pending.seq);
         let now = self.worker.clock.now_ns();
         pending.sent_ns = now;
         let lag_ns = now.saturating_sub(pending.ready_ns);
@@ -352,13 +403,17 @@ impl StageRun<'_, '_> {
     fn read(&mut self, number: usize, closing: bool) {
         loop {
             let connection = &mut self.connections[number];
-            let State::Busy(stream) = &mut connection.state else { return };
+            let State::Busy(stream) = &mut connection.state else {
+                return;
+            };
             let read = stream.read(&mut self.worker.scratch);
             let now = self.worker.clock.now_ns();
             let answer = match read {
                 Ok(0) => connection.parser.end(),
                 Ok(read) => {
-                    if let Some(pending) = connection.pending.as_mut().filter(|p| p.first_byte_ns == 0) {
+                    if let Some(pending) =
+                        connection.pending.as_mut().filter(|p| p.first_byte_ns == 0)
+                    {
                         pending.first_byte_ns = now;
                     }
                     match connection.parser.feed(&self.worker.scratch[..read]) {
@@ -374,7 +429,9 @@ impl StageRun<'_, '_> {
             };
             match answer {
                 Answer::More => {}
-                Answer::Whole { status, keep_alive } => return self.finish(number, status, keep_alive && !closing, now),
+                Answer::Whole { status, keep_alive } => {
+                    return self.finish(number, status, keep_alive && !closing, now);
+                }
                 Answer::Broken(_) => {
                     self.close(number);
                     return self.fail(number, Outcome::Reset, now);
@@ -385,7 +442,11 @@ impl StageRun<'_, '_> {
 
     /// A whole answer has come.
     fn finish(&mut self, number: usize, status: u16, keep_alive: bool, now: u64) {
-        let outcome = if (200..400).contains(&status) { Outcome::Ok } else { Outcome::HttpError };
+        let outcome = if (200..400).contains(&status) {
+            Outcome::Ok
+        } else {
+            Outcome::HttpError
+        };
         let connection = &mut self.connections[number];
         connection.failures = 0;
         let intended_ns = self.end_exchange(number, outcome, status, now);
@@ -467,15 +528,27 @@ impl StageRun<'_, '_> {
         let intended_ns = self.end_exchange(number, outcome, 0, now);
         self.connections[number].deadline_ns = 0;
         self.connections[number].failures += 1;
-        let next_ns = if self.pace.is_open() { now } else { self.pace.next_ns(intended_ns, now) };
+        let next_ns = if self.pace.is_open() {
+            now
+        } else {
+            self.pace.next_ns(intended_ns, now)
+        };
         self.pause(number, next_ns);
     }
 
     /// The connection comes back after its back-off, and not before `next_ns`.
     fn pause(&mut self, number: usize, next_ns: u64) {
         let failures = self.connections[number].failures;
-        let pause_ns = if failures <= 1 { 0 } else { (FIRST_PAUSE_NS << (failures - 2).min(10)).min(LONGEST_PAUSE_NS) };
-        let jitter_ns = if pause_ns == 0 { 0 } else { self.pace.random() % (pause_ns / 4) };
+        let pause_ns = if failures <= 1 {
+            0
+        } else {
+            (FIRST_PAUSE_NS << (failures - 2).min(10)).min(LONGEST_PAUSE_NS)
+        };
+        let jitter_ns = if pause_ns == 0 {
+            0
+        } else {
+            self.pace.random() % (pause_ns / 4)
+        };
         let due_ns = self.now() + pause_ns + jitter_ns;
         self.worker.schedule.at(due_ns.max(next_ns), number);
     }
@@ -488,15 +561,30 @@ impl StageRun<'_, '_> {
             return self.connect_failed(number, now, &ErrorKind::TimedOut.into());
         }
         self.close(number);
-        self.fail(number, if sent { Outcome::Timeout } else { Outcome::Unsent }, now);
+        self.fail(
+            number,
+            if sent {
+                Outcome::Timeout
+            } else {
+                Outcome::Unsent
+            },
+            now,
+        );
     }
 
     fn end_exchange(&mut self, number: usize, outcome: Outcome, status: u16, now: u64) -> u64 {
         let connection = &mut self.connections[number];
-        let Some(pending) = connection.pending.take() else { return now };
+        let Some(pending) = connection.pending.take() else {
+            return now;
+        };
         connection.deadline_ns = 0;
-        let bytes = if pending.sent_ns == 0 { 0 } else { connection.parser.bytes() };
-        let id = u32::try_from(number * self.worker.stages.workers + self.worker.number).unwrap_or(u32::MAX);
+        let bytes = if pending.sent_ns == 0 {
+            0
+        } else {
+            connection.parser.bytes()
+        };
+        let id = u32::try_from(number * self.worker.stages.workers + self.worker.number)
+            .unwrap_or(u32::MAX);
         let row = pending.row(outcome, status, bytes, id, self.index, now);
         self.in_flight -= 1;
         self.record(row);

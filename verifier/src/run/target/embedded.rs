@@ -29,7 +29,10 @@ pub fn child_main() -> Option<ExitCode> {
         return None;
     }
     std::thread::spawn(stop_at_end_of_stdin);
-    let words = [OsString::from("iris-prediction-api"), OsString::from("serve")];
+    let words = [
+        OsString::from("iris-prediction-api"),
+        OsString::from("serve"),
+    ];
     Some(iris_prediction_api::run(words.into_iter().chain(args)))
 }
 
@@ -57,7 +60,10 @@ impl Program {
     /// When the operating system does not tell its path.
     pub fn this_executable() -> Result<Program> {
         let path = std::env::current_exe().context("cannot find this executable's own path")?;
-        Ok(Program { path, args: vec![SERVE.into()] })
+        Ok(Program {
+            path,
+            args: vec![SERVE.into()],
+        })
     }
 }
 
@@ -75,12 +81,27 @@ impl Replicas {
     ///
     /// # Errors
     /// When one can not be started, ends early or is not ready in time.
-    pub fn start(program: &Program, replicas: u16, otlp_grpc: SocketAddr, folder: &Path) -> Result<Replicas> {
+    pub fn start(
+        program: &Program,
+        replicas: u16,
+        otlp_grpc: SocketAddr,
+        folder: &Path,
+    ) -> Result<Replicas> {
         let reserved = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         reserved.set_reuse_port(true)?;
-        reserved.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).context("no free port for the service")?;
-        let address = reserved.local_addr()?.as_socket().context("no address for the service")?;
-        let mut started = Replicas { address, children: Vec::new(), ended: Vec::new(), _reserved: reserved };
+        reserved
+            .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+            .context("no free port for the service")?;
+        let address = reserved
+            .local_addr()?
+            .as_socket()
+            .context("no address for the service")?;
+        let mut started = Replicas {
+            address,
+            children: Vec::new(),
+            ended: Vec::new(),
+            _reserved: reserved,
+        };
         for number in 0..replicas {
             let child = spawn(program, number, address, otlp_grpc, folder)?;
             started.children.push(child);
@@ -111,11 +132,17 @@ impl Replicas {
                 return Ok(());
             }
             if let Some(status) = child.try_wait()? {
-                bail!("the service ended before it was ready ({status}); the end of its log:\n{}", log_end(folder, number));
+                bail!(
+                    "the service ended before it was ready ({status}); the end of its log:\n{}",
+                    log_end(folder, number)
+                );
             }
             sleep(LOOK_EVERY);
         }
-        bail!("the service was not ready within {READY_WITHIN:?}; the end of its log:\n{}", log_end(folder, number))
+        bail!(
+            "the service was not ready within {READY_WITHIN:?}; the end of its log:\n{}",
+            log_end(folder, number)
+        )
     }
 
     /// Journals those that have ended since the last look, unasked.
@@ -124,7 +151,11 @@ impl Replicas {
             if let (false, Ok(Some(status))) = (*ended, child.try_wait()) {
                 *ended = true;
                 let status = status.to_string();
-                recorder.observe(Observation::TargetExited { pid: child.id(), status, expected: false });
+                recorder.observe(Observation::TargetExited {
+                    pid: child.id(),
+                    status,
+                    expected: false,
+                });
             }
         }
     }
@@ -132,16 +163,30 @@ impl Replicas {
     /// SIGTERM to each, and SIGKILL to one that has not ended in time.
     pub fn stop(mut self, recorder: &Recorder) {
         self.poll(recorder);
-        for (child, _) in self.children.iter().zip(&self.ended).filter(|(_, ended)| !**ended) {
+        for (child, _) in self
+            .children
+            .iter()
+            .zip(&self.ended)
+            .filter(|(_, ended)| !**ended)
+        {
             if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                 // Fails only when it has ended in this very moment; then the wait below tells.
                 let _ = kill_process(pid, Signal::TERM);
             }
         }
-        for (child, ended) in self.children.iter_mut().zip(&mut self.ended).filter(|(_, ended)| !**ended) {
+        for (child, ended) in self
+            .children
+            .iter_mut()
+            .zip(&mut self.ended)
+            .filter(|(_, ended)| !**ended)
+        {
             *ended = true;
             let status = wait_or_kill(child);
-            recorder.observe(Observation::TargetExited { pid: child.id(), status, expected: true });
+            recorder.observe(Observation::TargetExited {
+                pid: child.id(),
+                status,
+                expected: true,
+            });
         }
     }
 }
@@ -149,7 +194,12 @@ impl Replicas {
 impl Drop for Replicas {
     /// A start that failed half-way, or a panic: no child is left behind.
     fn drop(&mut self) {
-        for (child, _) in self.children.iter_mut().zip(&self.ended).filter(|(_, ended)| !**ended) {
+        for (child, _) in self
+            .children
+            .iter_mut()
+            .zip(&self.ended)
+            .filter(|(_, ended)| !**ended)
+        {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -184,7 +234,13 @@ fn log_end(folder: &Path, number: u16) -> String {
     lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
-fn spawn(program: &Program, number: u16, address: SocketAddr, otlp_grpc: SocketAddr, folder: &Path) -> Result<Child> {
+fn spawn(
+    program: &Program,
+    number: u16,
+    address: SocketAddr,
+    otlp_grpc: SocketAddr,
+    folder: &Path,
+) -> Result<Child> {
     let log = File::create(log_file(folder, number)).context("cannot create the service's log")?;
     let mut command = Command::new(&program.path);
     command
@@ -199,7 +255,10 @@ fn spawn(program: &Program, number: u16, address: SocketAddr, otlp_grpc: SocketA
     command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp_grpc}"))
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-        .env("OTEL_RESOURCE_ATTRIBUTES", format!("service.instance.id=replica-{number}"))
+        .env(
+            "OTEL_RESOURCE_ATTRIBUTES",
+            format!("service.instance.id=replica-{number}"),
+        )
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -11,16 +11,25 @@ pub fn check(url: &str) -> Result<String> {
     let uri: http::Uri = url.parse().with_context(advice)?;
     match uri.scheme_str() {
         Some("http") => {}
-        Some("https") => bail!("--url {url}: https is not built in yet; use the http port of the target"),
+        Some("https") => {
+            bail!("--url {url}: https is not built in yet; use the http port of the target")
+        }
         _ => bail!(advice()),
     }
     let authority = uri.authority().with_context(advice)?;
-    ensure!(!authority.as_str().contains('@') && !authority.host().is_empty(), advice());
+    ensure!(
+        !authority.as_str().contains('@') && !authority.host().is_empty(),
+        advice()
+    );
     ensure!(
         uri.path().trim_matches('/').is_empty() && uri.query().is_none(),
         "--url {url}: the path belongs in the plan, as request.path"
     );
-    Ok(format!("http://{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
+    Ok(format!(
+        "http://{}:{}",
+        authority.host(),
+        authority.port_u16().unwrap_or(80)
+    ))
 }
 
 #[cfg(test)]
@@ -29,7 +38,10 @@ mod tests {
 
     #[test]
     fn urls() {
-        assert_eq!(check("http://localhost:8080/").unwrap(), "http://localhost:8080");
+        assert_eq!(
+            check("http://localhost:8080/").unwrap(),
+            "http://localhost:8080"
+        );
         assert_eq!(check("http://[::1]:9").unwrap(), "http://[::1]:9");
         assert_eq!(check("http://iris").unwrap(), "http://iris:80");
         for (url, why) in [

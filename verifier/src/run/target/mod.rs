@@ -29,9 +29,17 @@ impl Target {
     ///
     /// # Errors
     /// As [`Target::embedded`].
-    pub fn started(program: &Program, replicas: u16, otlp_grpc: SocketAddr, folder: &Path) -> Result<Target> {
+    pub fn started(
+        program: &Program,
+        replicas: u16,
+        otlp_grpc: SocketAddr,
+        folder: &Path,
+    ) -> Result<Target> {
         let replicas = Replicas::start(program, replicas, otlp_grpc, folder)?;
-        Ok(Target { url: format!("http://{}", replicas.address()), replicas: Some(replicas) })
+        Ok(Target {
+            url: format!("http://{}", replicas.address()),
+            replicas: Some(replicas),
+        })
     }
 
     /// A target that runs already.
@@ -39,7 +47,10 @@ impl Target {
     /// # Errors
     /// When the URL is none that load can be sent to.
     pub fn external(url: &str) -> Result<Target> {
-        Ok(Target { url: external::check(url)?, replicas: None })
+        Ok(Target {
+            url: external::check(url)?,
+            replicas: None,
+        })
     }
 
     /// Scheme, host and port.
@@ -49,7 +60,10 @@ impl Target {
 
     /// Process ids of the replicas that were started here.
     pub fn pids(&self) -> Vec<u32> {
-        self.replicas.as_ref().map(Replicas::pids).unwrap_or_default()
+        self.replicas
+            .as_ref()
+            .map(Replicas::pids)
+            .unwrap_or_default()
     }
 
     /// Journals replicas that have ended unasked.

@@ -44,7 +44,10 @@ pub struct RawSpan<'a> {
 ///
 /// # Errors
 /// When the message is malformed; `span` has then been called for what stood before.
-pub fn walk<'a>(message: &'a [u8], mut span: impl FnMut(&'a [u8], &RawSpan<'a>)) -> Result<(), Malformed> {
+pub fn walk<'a>(
+    message: &'a [u8],
+    mut span: impl FnMut(&'a [u8], &RawSpan<'a>),
+) -> Result<(), Malformed> {
     let mut fields = Fields(message);
     while let Some((number, value)) = fields.next()? {
         if number == 1 {
@@ -54,7 +57,10 @@ pub fn walk<'a>(message: &'a [u8], mut span: impl FnMut(&'a [u8], &RawSpan<'a>))
     Ok(())
 }
 
-fn resource_spans<'a>(message: &'a [u8], span: &mut impl FnMut(&'a [u8], &RawSpan<'a>)) -> Result<(), Malformed> {
+fn resource_spans<'a>(
+    message: &'a [u8],
+    span: &mut impl FnMut(&'a [u8], &RawSpan<'a>),
+) -> Result<(), Malformed> {
     // The resource may stand behind the spans, so it is looked for first.
     let mut sender = Sender::default();
     let mut fields = Fields(message);
@@ -102,7 +108,10 @@ impl<'a> Sender<'a> {
     }
 
     fn name(&self) -> &'a [u8] {
-        [self.pod, self.instance, self.service].into_iter().find(|name| !name.is_empty()).unwrap_or_default()
+        [self.pod, self.instance, self.service]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .unwrap_or_default()
     }
 }
 
@@ -128,7 +137,9 @@ fn read_span(message: &[u8]) -> Result<RawSpan<'_>, Malformed> {
 
 fn attribute<'a>(span: &mut RawSpan<'a>, message: &'a [u8]) -> Result<(), Malformed> {
     match key_value(message)? {
-        (b"http.response.status_code" | b"http.status_code", AnyValue::Int(code)) => span.http_status = code,
+        (b"http.response.status_code" | b"http.status_code", AnyValue::Int(code)) => {
+            span.http_status = code
+        }
         (b"error.type", AnyValue::Text(text)) => span.error_type = text,
         _ => {}
     }
@@ -185,15 +196,33 @@ enum Wire<'a> {
 
 impl<'a> Wire<'a> {
     fn bytes(self) -> Result<&'a [u8], Malformed> {
-        if let Wire::Bytes(bytes) = self { Ok(bytes) } else { Err(Malformed("a field has another wire type than OTLP gives it")) }
+        if let Wire::Bytes(bytes) = self {
+            Ok(bytes)
+        } else {
+            Err(Malformed(
+                "a field has another wire type than OTLP gives it",
+            ))
+        }
     }
 
     fn varint(self) -> Result<u64, Malformed> {
-        if let Wire::Varint(value) = self { Ok(value) } else { Err(Malformed("a field has another wire type than OTLP gives it")) }
+        if let Wire::Varint(value) = self {
+            Ok(value)
+        } else {
+            Err(Malformed(
+                "a field has another wire type than OTLP gives it",
+            ))
+        }
     }
 
     fn fixed64(self) -> Result<u64, Malformed> {
-        if let Wire::Fixed64(value) = self { Ok(value) } else { Err(Malformed("a field has another wire type than OTLP gives it")) }
+        if let Wire::Fixed64(value) = self {
+            Ok(value)
+        } else {
+            Err(Malformed(
+                "a field has another wire type than OTLP gives it",
+            ))
+        }
     }
 }
 
@@ -285,7 +314,14 @@ mod tests {
             "[a-z.]{0,12}",
         ];
         vec((key, any_value()), 0..5).prop_map(|pairs| {
-            pairs.into_iter().map(|(key, value)| KeyValue { key, value: Some(Any { value: Some(value) }), ..KeyValue::default() }).collect()
+            pairs
+                .into_iter()
+                .map(|(key, value)| KeyValue {
+                    key,
+                    value: Some(Any { value: Some(value) }),
+                    ..KeyValue::default()
+                })
+                .collect()
         })
     }
 
@@ -315,17 +351,21 @@ mod tests {
     }
 
     fn last_text<'a>(attributes: &'a [KeyValue], key: &str) -> &'a str {
-        let texts = attributes.iter().filter(|a| a.key == key).filter_map(|a| match a.value.as_ref()?.value.as_ref()? {
-            Value::StringValue(text) => Some(text.as_str()),
-            _ => None,
+        let texts = attributes.iter().filter(|a| a.key == key).filter_map(|a| {
+            match a.value.as_ref()?.value.as_ref()? {
+                Value::StringValue(text) => Some(text.as_str()),
+                _ => None,
+            }
         });
         texts.last().unwrap_or("")
     }
 
     fn last_int(attributes: &[KeyValue], key: &str) -> u64 {
-        let ints = attributes.iter().filter(|a| a.key == key).filter_map(|a| match a.value.as_ref()?.value.as_ref()? {
-            Value::IntValue(int) => Some(int.cast_unsigned()),
-            _ => None,
+        let ints = attributes.iter().filter(|a| a.key == key).filter_map(|a| {
+            match a.value.as_ref()?.value.as_ref()? {
+                Value::IntValue(int) => Some(int.cast_unsigned()),
+                _ => None,
+            }
         });
         ints.last().unwrap_or(0)
     }
@@ -335,21 +375,27 @@ mod tests {
         for group in &request.resource_spans {
             let attributes = group.resource.as_ref().map_or(&[][..], |r| &r.attributes);
             let sender = ["k8s.pod.name", "service.instance.id", "service.name"]
-                .iter().map(|key| last_text(attributes, key)).find(|text| !text.is_empty()).unwrap_or("");
+                .iter()
+                .map(|key| last_text(attributes, key))
+                .find(|text| !text.is_empty())
+                .unwrap_or("");
             for span in group.scope_spans.iter().flat_map(|s| &s.spans) {
-                expected.push((sender.as_bytes(), RawSpan {
-                    trace_id: &span.trace_id,
-                    span_id: &span.span_id,
-                    parent_span_id: &span.parent_span_id,
-                    name: span.name.as_bytes(),
-                    kind: span.kind as u64,
-                    start_unix_ns: span.start_time_unix_nano,
-                    end_unix_ns: span.end_time_unix_nano,
-                    status: span.status.as_ref().map_or(0, |s| s.code as u64),
-                    status_message: span.status.as_ref().map_or(b"", |s| s.message.as_bytes()),
-                    http_status: last_int(&span.attributes, "http.response.status_code"),
-                    error_type: last_text(&span.attributes, "error.type").as_bytes(),
-                }));
+                expected.push((
+                    sender.as_bytes(),
+                    RawSpan {
+                        trace_id: &span.trace_id,
+                        span_id: &span.span_id,
+                        parent_span_id: &span.parent_span_id,
+                        name: span.name.as_bytes(),
+                        kind: span.kind as u64,
+                        start_unix_ns: span.start_time_unix_nano,
+                        end_unix_ns: span.end_time_unix_nano,
+                        status: span.status.as_ref().map_or(0, |s| s.code as u64),
+                        status_message: span.status.as_ref().map_or(b"", |s| s.message.as_bytes()),
+                        http_status: last_int(&span.attributes, "http.response.status_code"),
+                        error_type: last_text(&span.attributes, "error.type").as_bytes(),
+                    },
+                ));
             }
         }
         let mut seen = Vec::new();

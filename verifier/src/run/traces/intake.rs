@@ -31,8 +31,13 @@ pub struct Taken {
 impl Intake {
     /// Nothing taken in yet.
     pub fn new(recorder: Recorder) -> Intake {
-        let texts = [Table::SpanName, Table::Source, Table::Detail].map(|table| (table, Texts::default()));
-        Intake { recorder, texts: texts.into(), books: Receiver::default() }
+        let texts =
+            [Table::SpanName, Table::Source, Table::Detail].map(|table| (table, Texts::default()));
+        Intake {
+            recorder,
+            texts: texts.into(),
+            books: Receiver::default(),
+        }
     }
 
     /// Takes in one `ExportTraceServiceRequest`; `wire_bytes` is its size as it came. The spans are with
@@ -98,12 +103,17 @@ enum Whose {
 }
 
 fn identify(recorder: &Recorder, raw: &RawSpan<'_>) -> Whose {
-    let Ok(trace_id) = <[u8; 16]>::try_from(raw.trace_id) else { return Whose::Malformed };
+    let Ok(trace_id) = <[u8; 16]>::try_from(raw.trace_id) else {
+        return Whose::Malformed;
+    };
     let parent_is_id = matches!(raw.parent_span_id.len(), 0 | 8);
     if trace_id == [0; 16] || raw.span_id.len() != 8 || raw.span_id == [0; 8] || !parent_is_id {
         return Whose::Malformed;
     }
-    recorder.key().seq(&trace_id).map_or(Whose::Foreign(trace_id), Whose::Ours)
+    recorder
+        .key()
+        .seq(&trace_id)
+        .map_or(Whose::Foreign(trace_id), Whose::Ours)
 }
 
 fn row(
@@ -114,9 +124,17 @@ fn row(
     raw: &RawSpan<'_>,
     arrived_ns: u64,
 ) -> Span {
-    let mut number = |table, text: &[u8]| texts.get_mut(&table).map_or(0, |texts| texts.number(recorder, table, text));
+    let mut number = |table, text: &[u8]| {
+        texts
+            .get_mut(&table)
+            .map_or(0, |texts| texts.number(recorder, table, text))
+    };
     let id = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_be_bytes);
-    let detail = if raw.error_type.is_empty() { raw.status_message } else { raw.error_type };
+    let detail = if raw.error_type.is_empty() {
+        raw.status_message
+    } else {
+        raw.error_type
+    };
     Span {
         seq,
         span_id: id(raw.span_id),
@@ -126,7 +144,11 @@ fn row(
         arrived_ns,
         name: number(Table::SpanName, raw.name),
         source: number(Table::Source, source),
-        detail: if detail.is_empty() { 0 } else { number(Table::Detail, detail) },
+        detail: if detail.is_empty() {
+            0
+        } else {
+            number(Table::Detail, detail)
+        },
         http_status: u16::try_from(raw.http_status).unwrap_or(0),
         kind: u8::try_from(raw.kind).unwrap_or(0),
         status: u8::try_from(raw.status).unwrap_or(0),
@@ -146,11 +168,18 @@ impl Texts {
     const MANY: usize = 4096;
 
     fn number(&mut self, recorder: &Recorder, table: Table, text: &[u8]) -> u16 {
-        let known = self.few.iter().find(|(known, _)| **known == *text).map(|(_, number)| number);
+        let known = self
+            .few
+            .iter()
+            .find(|(known, _)| **known == *text)
+            .map(|(_, number)| number);
         if let Some(&number) = known.or_else(|| self.many.get(text)) {
             return number;
         }
-        let cut = String::from_utf8_lossy(text).chars().take(LONGEST_TEXT).collect::<String>();
+        let cut = String::from_utf8_lossy(text)
+            .chars()
+            .take(LONGEST_TEXT)
+            .collect::<String>();
         let number = recorder.intern(table, &cut);
         if self.few.len() < Texts::FEW {
             self.few.push((text.into(), number));

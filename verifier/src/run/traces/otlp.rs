@@ -49,19 +49,29 @@ impl OtlpReceiver {
         grpc.set_nonblocking(true)?;
         http.set_nonblocking(true)?;
         let stopped = stop.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let thread = std::thread::Builder::new()
             .name("otlp-receiver".into())
             .spawn(move || {
                 let intake = Rc::new(RefCell::new(Intake::new(recorder.clone())));
                 let local = LocalSet::new();
-                local.block_on(&runtime, receive([grpc, http], Rc::clone(&intake), recorder.clone(), stopped));
+                local.block_on(
+                    &runtime,
+                    receive([grpc, http], Rc::clone(&intake), recorder.clone(), stopped),
+                );
                 let books = intake.borrow().books().clone();
                 recorder.observe(Observation::Receiver(books.clone()));
                 books
             })
             .context("cannot start the receiver's thread")?;
-        Ok(OtlpReceiver { grpc: addresses.0, http: addresses.1, stop, thread })
+        Ok(OtlpReceiver {
+            grpc: addresses.0,
+            http: addresses.1,
+            stop,
+            thread,
+        })
     }
 
     /// Where OTLP/gRPC is taken.
@@ -81,13 +91,20 @@ impl OtlpReceiver {
     }
 }
 
-async fn receive(listeners: [TcpListener; 2], intake: Rc<RefCell<Intake>>, recorder: Recorder, stop: CancellationToken) {
+async fn receive(
+    listeners: [TcpListener; 2],
+    intake: Rc<RefCell<Intake>>,
+    recorder: Recorder,
+    stop: CancellationToken,
+) {
     for listener in listeners {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
                 spawn_local(accept(listener, Rc::clone(&intake)));
             }
-            Err(error) => recorder.observe(Observation::RunError { error: format!("the trace receiver can not listen: {error}") }),
+            Err(error) => recorder.observe(Observation::RunError {
+                error: format!("the trace receiver can not listen: {error}"),
+            }),
         }
     }
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -118,7 +135,10 @@ async fn accept(listener: tokio::net::TcpListener, intake: Rc<RefCell<Intake>>) 
         let intake = Rc::clone(&intake);
         spawn_local(async move {
             let mut server = auto::Builder::new(OnThisThread);
-            server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
+            server
+                .http1()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(30));
             server
                 .http2()
                 .timer(TokioTimer::new())
@@ -126,7 +146,8 @@ async fn accept(listener: tokio::net::TcpListener, intake: Rc<RefCell<Intake>>) 
                 .initial_connection_window_size(4 * WINDOW)
                 .max_frame_size(1 << 20)
                 .max_concurrent_streams(64);
-            let service = hyper::service::service_fn(move |request| answer(request, Rc::clone(&intake)));
+            let service =
+                hyper::service::service_fn(move |request| answer(request, Rc::clone(&intake)));
             // A connection that breaks is the sender's to see: it has no acknowledgement.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
@@ -153,17 +174,35 @@ struct Refusal {
 }
 
 fn refusal(http: StatusCode, grpc: u8, why: impl Into<String>) -> Refusal {
-    Refusal { http, grpc, why: why.into() }
+    Refusal {
+        http,
+        grpc,
+        why: why.into(),
+    }
 }
 
-async fn answer(request: Request<Incoming>, intake: Rc<RefCell<Intake>>) -> Result<Response<Body>, Infallible> {
-    let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+async fn answer(
+    request: Request<Incoming>,
+    intake: Rc<RefCell<Intake>>,
+) -> Result<Response<Body>, Infallible> {
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
     let grpc = kind.starts_with(b"application/grpc");
-    let taken = if grpc { take_grpc(request, &intake).await } else { take_http(request, &intake).await };
+    let taken = if grpc {
+        take_grpc(request, &intake).await
+    } else {
+        take_http(request, &intake).await
+    };
     if let Err(refusal) = &taken {
         intake.borrow_mut().refuse(&refusal.why);
     }
-    Ok(if grpc { grpc_response(taken) } else { http_response(taken) })
+    Ok(if grpc {
+        grpc_response(taken)
+    } else {
+        http_response(taken)
+    })
 }
 
 async fn take_http(request: Request<Incoming>, intake: &RefCell<Intake>) -> Result<(), Refusal> {
@@ -173,11 +212,22 @@ async fn take_http(request: Request<Incoming>, intake: &RefCell<Intake>) -> Resu
         return Err(refusal(StatusCode::NOT_FOUND, 12, why));
     }
     if request.method() != Method::POST {
-        return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, 12, "POST is the method of /v1/traces"));
+        return Err(refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            12,
+            "POST is the method of /v1/traces",
+        ));
     }
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("")
+        .to_owned();
     if !kind.starts_with("application/x-protobuf") {
-        let why = format!("content type {kind:?}: set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf or grpc");
+        let why = format!(
+            "content type {kind:?}: set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf or grpc"
+        );
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, why));
     }
     let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
@@ -210,19 +260,35 @@ async fn take_grpc(request: Request<Incoming>, intake: &RefCell<Intake>) -> Resu
 
 fn take(intake: &RefCell<Intake>, message: &[u8], wire_bytes: u64) -> Result<(), Refusal> {
     let taken = intake.borrow_mut().take(message, wire_bytes);
-    taken.map(drop).map_err(|error| refusal(StatusCode::BAD_REQUEST, 3, error.to_string()))
+    taken
+        .map(drop)
+        .map_err(|error| refusal(StatusCode::BAD_REQUEST, 3, error.to_string()))
 }
 
 async fn read_body(request: Request<Incoming>) -> Result<Bytes, Refusal> {
-    match Limited::new(request.into_body(), LARGEST_MESSAGE).collect().await {
+    match Limited::new(request.into_body(), LARGEST_MESSAGE)
+        .collect()
+        .await
+    {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(refusal(StatusCode::BAD_REQUEST, 13, format!("the request broke off: {error}"))),
+        Err(error) => Err(refusal(
+            StatusCode::BAD_REQUEST,
+            13,
+            format!("the request broke off: {error}"),
+        )),
     }
 }
 
 fn too_large() -> Refusal {
-    refusal(StatusCode::PAYLOAD_TOO_LARGE, 8, format!("larger than {} MiB: send smaller batches", LARGEST_MESSAGE >> 20))
+    refusal(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        8,
+        format!(
+            "larger than {} MiB: send smaller batches",
+            LARGEST_MESSAGE >> 20
+        ),
+    )
 }
 
 fn decompress(body: Bytes, encoding: Option<&HeaderValue>) -> Result<Bytes, Refusal> {
@@ -231,12 +297,20 @@ fn decompress(body: Bytes, encoding: Option<&HeaderValue>) -> Result<Bytes, Refu
         Some(b"gzip") => {
             let mut message = Vec::with_capacity(body.len() * 4);
             let mut decoder = MultiGzDecoder::new(body.reader()).take(LARGEST_MESSAGE as u64 + 1);
-            let broken = |error| refusal(StatusCode::BAD_REQUEST, 3, format!("broken gzip: {error}"));
+            let broken =
+                |error| refusal(StatusCode::BAD_REQUEST, 3, format!("broken gzip: {error}"));
             decoder.read_to_end(&mut message).map_err(broken)?;
-            if message.len() > LARGEST_MESSAGE { Err(too_large()) } else { Ok(message.into()) }
+            if message.len() > LARGEST_MESSAGE {
+                Err(too_large())
+            } else {
+                Ok(message.into())
+            }
         }
         Some(other) => {
-            let why = format!("compression {:?} is not known here: use gzip or none", String::from_utf8_lossy(other));
+            let why = format!(
+                "compression {:?} is not known here: use gzip or none",
+                String::from_utf8_lossy(other)
+            );
             Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, 12, why))
         }
     }
@@ -250,14 +324,26 @@ fn http_response(taken: Result<(), Refusal>) -> Response<Body> {
     };
     let mut response = Response::new(Either::Left(Full::new(body.into())));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-protobuf"),
+    );
     response
 }
 
 /// `google.rpc.Status`: `int32 code = 1; string message = 2`.
 fn status_message(refusal: &Refusal) -> Vec<u8> {
     let why = &refusal.why.as_bytes()[..refusal.why.len().min(127)];
-    [&[0x08, refusal.grpc, 0x12, u8::try_from(why.len()).unwrap_or(0)], why].concat()
+    [
+        &[
+            0x08,
+            refusal.grpc,
+            0x12,
+            u8::try_from(why.len()).unwrap_or(0),
+        ],
+        why,
+    ]
+    .concat()
 }
 
 fn grpc_response(taken: Result<(), Refusal>) -> Response<Body> {
@@ -270,14 +356,24 @@ fn grpc_response(taken: Result<(), Refusal>) -> Response<Body> {
         }
         Err(refusal) => {
             status.insert("grpc-status", HeaderValue::from(u16::from(refusal.grpc)));
-            let ascii: String = refusal.why.chars().filter(|c| (' '..='~').contains(c) && *c != '%').collect();
-            status.extend(HeaderValue::from_str(&ascii).ok().map(|why| (header::HeaderName::from_static("grpc-message"), why)));
+            let ascii: String = refusal
+                .why
+                .chars()
+                .filter(|c| (' '..='~').contains(c) && *c != '%')
+                .collect();
+            status.extend(
+                HeaderValue::from_str(&ascii)
+                    .ok()
+                    .map(|why| (header::HeaderName::from_static("grpc-message"), why)),
+            );
             Either::Left(Full::new(Bytes::new()))
         }
     };
     let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
     response.headers_mut().extend(status);
     response
 }
-

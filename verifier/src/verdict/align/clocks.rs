@@ -34,13 +34,19 @@ pub(super) fn offsets(timeline: &Timeline<'_>) -> BTreeMap<u16, SenderOffset> {
     let origin = timeline.recorded.origin_unix_ns.cast_signed();
     let root_name = timeline.names.first().copied().flatten();
     let mut offsets: BTreeMap<u16, SenderOffset> = BTreeMap::new();
-    for (exchange, spans) in timeline.all().filter(|(exchange, _)| exchange.outcome.answered()) {
+    for (exchange, spans) in timeline
+        .all()
+        .filter(|(exchange, _)| exchange.outcome.answered())
+    {
         for span in spans.iter().filter(|span| Some(span.name) == root_name) {
             let start = span.start_unix_ns.cast_signed().wrapping_sub(origin);
             let end = span.end_unix_ns.cast_signed().wrapping_sub(origin);
             let least_ns = end.wrapping_sub(exchange.done_ns.cast_signed());
             let greatest_ns = start.wrapping_sub(exchange.sent_ns.cast_signed());
-            let bounds = offsets.entry(span.source).or_insert(SenderOffset { least_ns, greatest_ns });
+            let bounds = offsets.entry(span.source).or_insert(SenderOffset {
+                least_ns,
+                greatest_ns,
+            });
             bounds.least_ns = bounds.least_ns.max(least_ns);
             bounds.greatest_ns = bounds.greatest_ns.min(greatest_ns);
         }

@@ -31,17 +31,37 @@ impl<'a> Timeline<'a> {
     /// Joins. Sorting and two passes: no map from request to spans, so that ten million requests fit.
     pub fn new(plan: &'a Plan, mut recorded: Recorded) -> Timeline<'a> {
         recorded.exchanges.sort_unstable_by_key(|e| e.seq);
-        recorded.spans.sort_unstable_by_key(|s| (s.seq, s.arrived_ns, s.span_id, s.start_unix_ns, s.name));
+        recorded
+            .spans
+            .sort_unstable_by_key(|s| (s.seq, s.arrived_ns, s.span_id, s.start_unix_ns, s.name));
         let by_seq = join(&recorded.exchanges, &recorded.spans);
         // Rows of one stage together, in the order of their numbers within.
-        let mut order: Vec<u32> = (0..u32::try_from(recorded.exchanges.len()).unwrap_or(u32::MAX)).collect();
+        let mut order: Vec<u32> =
+            (0..u32::try_from(recorded.exchanges.len()).unwrap_or(u32::MAX)).collect();
         order.sort_by_key(|&i| recorded.exchanges[i as usize].stage);
-        let exchanges = order.iter().map(|&i| recorded.exchanges[i as usize]).collect();
+        let exchanges = order
+            .iter()
+            .map(|&i| recorded.exchanges[i as usize])
+            .collect();
         let spans_of = order.iter().map(|&i| by_seq[i as usize]).collect();
         recorded.exchanges = exchanges;
-        let stages = (0..plan.stages.len()).map(|s| rows_of(&recorded.exchanges, s)).collect();
-        let names = plan.traces.spans.iter().map(|s| recorded.dictionary.number(Table::SpanName, &s.name)).collect();
-        let mut timeline = Timeline { plan, recorded, spans_of, stages, offsets: BTreeMap::new(), names };
+        let stages = (0..plan.stages.len())
+            .map(|s| rows_of(&recorded.exchanges, s))
+            .collect();
+        let names = plan
+            .traces
+            .spans
+            .iter()
+            .map(|s| recorded.dictionary.number(Table::SpanName, &s.name))
+            .collect();
+        let mut timeline = Timeline {
+            plan,
+            recorded,
+            spans_of,
+            stages,
+            offsets: BTreeMap::new(),
+            names,
+        };
         timeline.offsets = clocks::offsets(&timeline);
         timeline
     }
@@ -58,7 +78,10 @@ impl<'a> Timeline<'a> {
 
     fn row(&self, row: usize) -> (&Exchange, &[Span]) {
         let (from, to) = self.spans_of[row];
-        (&self.recorded.exchanges[row], &self.recorded.spans[from as usize..to as usize])
+        (
+            &self.recorded.exchanges[row],
+            &self.recorded.spans[from as usize..to as usize],
+        )
     }
 
     /// The trace of an exchange.
@@ -73,10 +96,15 @@ impl<'a> Timeline<'a> {
 
     /// When the stage's load began, on the run's clock; `None` if it never did.
     pub fn stage_start_ns(&self, index: usize) -> Option<u64> {
-        self.recorded.journal.iter().find_map(|entry| match entry.observation {
-            Observation::StageStarted { stage } if usize::from(stage) == index => Some(entry.at_ns),
-            _ => None,
-        })
+        self.recorded
+            .journal
+            .iter()
+            .find_map(|entry| match entry.observation {
+                Observation::StageStarted { stage } if usize::from(stage) == index => {
+                    Some(entry.at_ns)
+                }
+                _ => None,
+            })
     }
 
     /// Observations, in order.
@@ -102,7 +130,10 @@ fn join(exchanges: &[Exchange], spans: &[Span]) -> Vec<(u32, u32)> {
         while at < spans.len() && spans[at].seq == exchange.seq {
             at += 1;
         }
-        ranges.push((u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(at).unwrap_or(u32::MAX)));
+        ranges.push((
+            u32::try_from(from).unwrap_or(u32::MAX),
+            u32::try_from(at).unwrap_or(u32::MAX),
+        ));
     }
     ranges
 }

@@ -33,16 +33,33 @@ pub struct Trace<'s> {
 }
 
 impl<'s> Trace<'s> {
-    pub(super) fn read(timeline: &Timeline<'_>, exchange: &Exchange, spans: &'s [Span]) -> Trace<'s> {
+    pub(super) fn read(
+        timeline: &Timeline<'_>,
+        exchange: &Exchange,
+        spans: &'s [Span],
+    ) -> Trace<'s> {
         let plan = &timeline.plan.traces.spans;
-        let mut trace =
-            Trace { spans: vec![None; plan.len()], any: !spans.is_empty(), due: false, ..Trace::default() };
+        let mut trace = Trace {
+            spans: vec![None; plan.len()],
+            any: !spans.is_empty(),
+            due: false,
+            ..Trace::default()
+        };
         for (at, span) in spans.iter().enumerate() {
-            if spans[..at].iter().any(|before| before.span_id == span.span_id) {
+            if spans[..at]
+                .iter()
+                .any(|before| before.span_id == span.span_id)
+            {
                 trace.duplicates += 1;
                 continue;
             }
-            let Some(place) = timeline.names.iter().position(|name| *name == Some(span.name)) else { continue };
+            let Some(place) = timeline
+                .names
+                .iter()
+                .position(|name| *name == Some(span.name))
+            else {
+                continue;
+            };
             match &mut trace.spans[place] {
                 Some(_) => trace.duplicates += 1,
                 empty => *empty = Some(span),
@@ -64,9 +81,11 @@ impl<'s> Trace<'s> {
             trace.last_arrival_ns = trace.last_arrival_ns.max(span.arrived_ns);
             let parent = match &expected.parent {
                 None => Some(client_span_id),
-                Some(name) => {
-                    plan.iter().position(|s| s.name == *name).and_then(|p| trace.spans[p]).map(|parent| parent.span_id)
-                }
+                Some(name) => plan
+                    .iter()
+                    .position(|s| s.name == *name)
+                    .and_then(|p| trace.spans[p])
+                    .map(|parent| parent.span_id),
             };
             // A child whose parent is missing is not blamed for it.
             if parent.is_some_and(|parent| parent != span.parent_span_id) {
@@ -91,6 +110,10 @@ impl<'s> Trace<'s> {
 
     /// Spans below the root that came, with their place in the plan.
     pub fn children(&self) -> impl Iterator<Item = (usize, &'s Span)> {
-        self.spans.iter().enumerate().skip(1).filter_map(|(place, span)| Some((place, (*span)?)))
+        self.spans
+            .iter()
+            .enumerate()
+            .skip(1)
+            .filter_map(|(place, span)| Some((place, (*span)?)))
     }
 }

@@ -17,12 +17,23 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
     for (index, stage) in stages.iter().enumerate() {
         checks.push(books(timeline, index, stage));
         checks.push(generator(timeline, stage));
-        let judged = timeline.plan.thresholds.iter().any(|t| t.metric == Metric::Coverage);
+        let judged = timeline
+            .plan
+            .thresholds
+            .iter()
+            .any(|t| t.metric == Metric::Coverage);
         if !judged && !timeline.plan.traces.spans.is_empty() {
             checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
         }
         let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
-        checks.extend(timeline.plan.thresholds.iter().filter(of_stage).map(|t| threshold(t, stage)));
+        checks.extend(
+            timeline
+                .plan
+                .thresholds
+                .iter()
+                .filter(of_stage)
+                .map(|t| threshold(t, stage)),
+        );
     }
     checks
 }
@@ -32,24 +43,38 @@ fn whole(timeline: &Timeline<'_>, run: &Run) -> Check {
     for observation in timeline.observations() {
         match observation {
             Observation::RunError { error } => evidence.push(error.clone()),
-            Observation::TargetExited { pid, status, expected: false } => {
-                evidence.push(format!("replica {pid} of the service ended unasked ({status})"));
+            Observation::TargetExited {
+                pid,
+                status,
+                expected: false,
+            } => {
+                evidence.push(format!(
+                    "replica {pid} of the service ended unasked ({status})"
+                ));
             }
             _ => {}
         }
     }
-    let failed = timeline.observations().any(|o| matches!(o, Observation::RunError { .. }));
+    let failed = timeline
+        .observations()
+        .any(|o| matches!(o, Observation::RunError { .. }));
     if let Some(signal) = &run.interrupted {
         evidence.insert(0, format!("the run was interrupted by {signal}"));
     } else if !run.whole {
-        evidence.insert(0, "the run did not come to its end: it was killed, or is still running".to_owned());
+        evidence.insert(
+            0,
+            "the run did not come to its end: it was killed, or is still running".to_owned(),
+        );
     }
     let holds = run.whole && run.interrupted.is_none() && !failed;
     check(WHOLE, None, judgement(holds.then_some(true)), evidence)
 }
 
 fn answered(timeline: &Timeline<'_>, stages: &[Stage]) -> Check {
-    let answers: u64 = stages.iter().map(|s| s.exchanges.ok + s.exchanges.http_error).sum();
+    let answers: u64 = stages
+        .iter()
+        .map(|s| s.exchanges.ok + s.exchanges.http_error)
+        .sum();
     let sent: u64 = stages.iter().map(|s| s.exchanges.sent).sum();
     let mut evidence = vec![if answers > 0 {
         format!("{answers} answers to {sent} requests sent")
@@ -60,13 +85,20 @@ fn answered(timeline: &Timeline<'_>, stages: &[Stage]) -> Check {
         Observation::TargetFailed { error } => Some(error.clone()),
         _ => None,
     }));
-    check(ANSWERED, None, judgement((answers > 0).then_some(true)), evidence)
+    check(
+        ANSWERED,
+        None,
+        judgement((answers > 0).then_some(true)),
+        evidence,
+    )
 }
 
 /// Every planned request of the stage has its row.
 fn books(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Check {
     let ended = timeline.observations().find_map(|o| match o {
-        Observation::StageEnded { stage, planned } if usize::from(*stage) == index => Some(*planned),
+        Observation::StageEnded { stage, planned } if usize::from(*stage) == index => {
+            Some(*planned)
+        }
         _ => None,
     });
     let rows = stage.exchanges.planned;
@@ -74,18 +106,36 @@ fn books(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Check {
         None => format!("the stage did not end; {rows} exchanges were recorded"),
         Some(planned) => format!("{planned} requests planned, {rows} exchanges recorded"),
     };
-    check("books_balance", Some(stage), judgement(ended.map(|planned| planned == rows)), vec![evidence])
+    check(
+        "books_balance",
+        Some(stage),
+        judgement(ended.map(|planned| planned == rows)),
+        vec![evidence],
+    )
 }
 
 /// Never fails: a starved generator says nothing about the target.
 fn generator(timeline: &Timeline<'_>, stage: &Stage) -> Check {
     let health = &stage.generator;
     let (Some(lag), Some(cpu)) = (health.lag_p99_ms, health.cpu) else {
-        return check(GENERATOR, Some(stage), Judgement::Unknown, vec!["its workers left no figures".to_owned()]);
+        return check(
+            GENERATOR,
+            Some(stage),
+            Judgement::Unknown,
+            vec!["its workers left no figures".to_owned()],
+        );
     };
     let bounds = &timeline.plan.generator;
-    let evidence = format!("lag p99 {lag:.3} ms, busiest worker {:.0} % of a CPU", cpu * 100.0);
-    let mut check = check(GENERATOR, Some(stage), judgement(health.healthy.filter(|healthy| *healthy)), vec![evidence]);
+    let evidence = format!(
+        "lag p99 {lag:.3} ms, busiest worker {:.0} % of a CPU",
+        cpu * 100.0
+    );
+    let mut check = check(
+        GENERATOR,
+        Some(stage),
+        judgement(health.healthy.filter(|healthy| *healthy)),
+        vec![evidence],
+    );
     check.value = Some(lag);
     check.limit = Some(format!(
         "lag p99 <= {} and CPU <= {:.0} %",
@@ -144,17 +194,30 @@ fn evidence(threshold: &Threshold, stage: &Stage, value: Option<f64>) -> Vec<Str
         Metric::Coverage => coverage_evidence(traces),
         Metric::ErrorRate => vec![format!(
             "{} ok of {} planned: {} http_error, {} timeout, {} connect_error, {} reset, {} unsent",
-            exchanges.ok, exchanges.planned, exchanges.http_error, exchanges.timeout, exchanges.connect_error,
-            exchanges.reset, exchanges.unsent
+            exchanges.ok,
+            exchanges.planned,
+            exchanges.http_error,
+            exchanges.timeout,
+            exchanges.connect_error,
+            exchanges.reset,
+            exchanges.unsent
         )],
-        Metric::RequestsPerSecond => vec![format!("{} answers within {:.1} s", exchanges.ok + exchanges.http_error, stage.duration_seconds)],
+        Metric::RequestsPerSecond => vec![format!(
+            "{} answers within {:.1} s",
+            exchanges.ok + exchanges.http_error,
+            stage.duration_seconds
+        )],
         Metric::Latency(_) | Metric::ServiceTime(_) => few(value, stage.latency_ms.n),
         Metric::Span(name, _) => few(value, stage.spans_ms.get(name).map_or(0, |d| d.n)),
     }
 }
 
 fn few(value: Option<f64>, n: u64) -> Vec<String> {
-    vec![if value.is_some() { format!("{n} samples") } else { format!("{n} samples do not support this figure") }]
+    vec![if value.is_some() {
+        format!("{n} samples")
+    } else {
+        format!("{n} samples do not support this figure")
+    }]
 }
 
 fn coverage_evidence(traces: &crate::verdict::outcome::Traces) -> Vec<String> {
@@ -173,12 +236,23 @@ fn coverage_evidence(traces: &crate::verdict::outcome::Traces) -> Vec<String> {
             traces.expected, traces.complete, traces.incomplete, traces.missing
         ));
     }
-    evidence.extend(traces.missing_spans.iter().map(|(name, count)| format!("span {name} is missing in {count} traces")));
+    evidence.extend(
+        traces
+            .missing_spans
+            .iter()
+            .map(|(name, count)| format!("span {name} is missing in {count} traces")),
+    );
     if traces.orphan > 0 {
-        evidence.push(format!("{} traces have a span with another parent than expected", traces.orphan));
+        evidence.push(format!(
+            "{} traces have a span with another parent than expected",
+            traces.orphan
+        ));
     }
     if traces.wrong_kind > 0 {
-        evidence.push(format!("{} traces have a span of another kind than expected", traces.wrong_kind));
+        evidence.push(format!(
+            "{} traces have a span of another kind than expected",
+            traces.wrong_kind
+        ));
     }
     evidence.extend(traces.examples.iter().cloned());
     evidence
@@ -186,14 +260,24 @@ fn coverage_evidence(traces: &crate::verdict::outcome::Traces) -> Vec<String> {
 
 fn check(name: &str, stage: Option<&Stage>, outcome: Judgement, evidence: Vec<String>) -> Check {
     let stage = stage.map(|stage| stage.name.clone());
-    Check { name: name.to_owned(), stage, outcome, value: None, limit: None, evidence }
+    Check {
+        name: name.to_owned(),
+        stage,
+        outcome,
+        value: None,
+        limit: None,
+        evidence,
+    }
 }
 
 /// An unfinished run, or a target that never answered, is unknown whatever else was seen: what is
 /// missing may only not have come yet. Else evidence against outweighs evidence that lacks.
 pub(super) fn outcome(checks: &[Check]) -> Judgement {
     let is = |check: &Check, outcome| check.outcome == outcome;
-    if checks.iter().any(|c| (c.name == WHOLE || c.name == ANSWERED) && is(c, Judgement::Unknown)) {
+    if checks
+        .iter()
+        .any(|c| (c.name == WHOLE || c.name == ANSWERED) && is(c, Judgement::Unknown))
+    {
         return Judgement::Unknown;
     }
     for outcome in [Judgement::Fail, Judgement::Unknown] {
@@ -215,13 +299,20 @@ pub(super) fn reasons(checks: &[Check], outcome: Judgement) -> Vec<String> {
         (_, Judgement::Fail) => 2,
         _ => 3,
     };
-    let mut against: Vec<&Check> = checks.iter().filter(|c| c.outcome != Judgement::Pass).collect();
+    let mut against: Vec<&Check> = checks
+        .iter()
+        .filter(|c| c.outcome != Judgement::Pass)
+        .collect();
     against.sort_by_key(|check| weight(check));
     against.into_iter().map(sentence).collect()
 }
 
 fn sentence(check: &Check) -> String {
-    let stage = check.stage.as_ref().map(|stage| format!("{stage}: ")).unwrap_or_default();
+    let stage = check
+        .stage
+        .as_ref()
+        .map(|stage| format!("{stage}: "))
+        .unwrap_or_default();
     let what = match check.outcome {
         Judgement::Fail => format!("{} does not hold", check.name),
         _ => format!("{} is unknown", check.name),
@@ -230,5 +321,8 @@ fn sentence(check: &Check) -> String {
         (Some(value), true) => format!(" ({})", (value * 1e4).round() / 1e4),
         _ => String::new(),
     };
-    format!("{stage}{what}{figure}: {}", check.evidence.first().map_or("no evidence", String::as_str))
+    format!(
+        "{stage}{what}{figure}: {}",
+        check.evidence.first().map_or("no evidence", String::as_str)
+    )
 }

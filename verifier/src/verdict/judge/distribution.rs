@@ -19,7 +19,11 @@ pub fn fewest_samples(p: f64) -> u64 {
     }
     while low + 1 < high {
         let middle = u64::midpoint(low, high);
-        if risk(middle) > RISK { low = middle } else { high = middle }
+        if risk(middle) > RISK {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     high
 }
@@ -56,13 +60,31 @@ pub fn distribution(ns: &mut [u64]) -> Distribution {
 }
 
 pub(super) fn of_spans(ns: &mut [u64]) -> SpanDistribution {
-    let Distribution { p50, p90, p99, max, n, .. } = distribution(ns);
-    SpanDistribution { p50, p90, p99, max, n }
+    let Distribution {
+        p50,
+        p90,
+        p99,
+        max,
+        n,
+        ..
+    } = distribution(ns);
+    SpanDistribution {
+        p50,
+        p90,
+        p99,
+        max,
+        n,
+    }
 }
 
 /// Latency and service time of a stage's exchanges that were sent, in that order.
 pub(super) fn of_stage(timeline: &Timeline<'_>, stage: usize) -> (Distribution, Distribution) {
-    let sent = || timeline.stage(stage).map(|(exchange, _)| exchange).filter(|e| e.outcome.sent());
+    let sent = || {
+        timeline
+            .stage(stage)
+            .map(|(exchange, _)| exchange)
+            .filter(|e| e.outcome.sent())
+    };
     let mut latencies: Vec<u64> = sent().map(Exchange::latency_ns).collect();
     let latency = distribution(&mut latencies);
     let mut service_times = latencies;
@@ -77,16 +99,25 @@ mod tests {
 
     #[test]
     fn samples_that_a_percentile_needs() {
-        assert_eq!([0.5, 0.9, 0.95, 0.99, 0.999].map(fewest_samples), [11, 64, 130, 662, 6636]);
+        assert_eq!(
+            [0.5, 0.9, 0.95, 0.99, 0.999].map(fewest_samples),
+            [11, 64, 130, 662, 6636]
+        );
     }
 
     #[test]
     fn nearest_rank() {
         let mut ns: Vec<u64> = (1..=1000).map(|v| v * 1_000_000).rev().collect();
         let d = distribution(&mut ns);
-        assert_eq!((d.p50, d.p90, d.p99, d.p999), (Some(500.0), Some(900.0), Some(990.0), None));
+        assert_eq!(
+            (d.p50, d.p90, d.p99, d.p999),
+            (Some(500.0), Some(900.0), Some(990.0), None)
+        );
         assert_eq!((d.max, d.mean, d.n), (Some(1000.0), Some(500.5), 1000));
         let none = distribution(&mut []);
-        assert_eq!((none.p50, none.max, none.mean, none.n), (None, None, None, 0));
+        assert_eq!(
+            (none.p50, none.max, none.mean, none.n),
+            (None, None, None, 0)
+        );
     }
 }

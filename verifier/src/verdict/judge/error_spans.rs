@@ -11,7 +11,10 @@ pub(super) fn matrix(timeline: &Timeline<'_>, stage: usize) -> ErrorSpans {
     let mut matrix: BTreeMap<String, BTreeMap<String, MatrixCell>> = BTreeMap::new();
     let mut errors: BTreeMap<(String, String), MatrixCell> = BTreeMap::new();
     let judged = !timeline.plan.traces.spans.is_empty();
-    for (exchange, spans) in timeline.stage(stage).filter(|(e, _)| judged && e.outcome.sent()) {
+    for (exchange, spans) in timeline
+        .stage(stage)
+        .filter(|(e, _)| judged && e.outcome.sent())
+    {
         let trace = timeline.trace(exchange, spans);
         let status = match trace.root() {
             None => "no_root_span",
@@ -19,19 +22,39 @@ pub(super) fn matrix(timeline: &Timeline<'_>, stage: usize) -> ErrorSpans {
             Some(_) => "no_error",
         };
         let row = matrix.entry(row(exchange)).or_default();
-        add(row.entry(status.to_owned()).or_default(), timeline, exchange.seq);
-        for (at, span) in spans.iter().enumerate().filter(|(_, span)| span.status == STATUS_ERROR) {
-            if spans[..at].iter().any(|before| before.span_id == span.span_id) {
+        add(
+            row.entry(status.to_owned()).or_default(),
+            timeline,
+            exchange.seq,
+        );
+        for (at, span) in spans
+            .iter()
+            .enumerate()
+            .filter(|(_, span)| span.status == STATUS_ERROR)
+        {
+            if spans[..at]
+                .iter()
+                .any(|before| before.span_id == span.span_id)
+            {
                 continue;
             }
             let name = timeline.text(Table::SpanName, span.name).to_owned();
             let detail = timeline.text(Table::Detail, span.detail).to_owned();
-            add(errors.entry((name, detail)).or_default(), timeline, exchange.seq);
+            add(
+                errors.entry((name, detail)).or_default(),
+                timeline,
+                exchange.seq,
+            );
         }
     }
     let mut spans: Vec<ErrorSpan> = errors
         .into_iter()
-        .map(|((name, detail), cell)| ErrorSpan { name, detail, count: cell.count, examples: cell.examples })
+        .map(|((name, detail), cell)| ErrorSpan {
+            name,
+            detail,
+            count: cell.count,
+            examples: cell.examples,
+        })
         .collect();
     spans.sort_by_key(|span| std::cmp::Reverse(span.count));
     ErrorSpans { matrix, spans }

@@ -25,14 +25,27 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize) -> Exchanges {
 /// From the stage's start to its planned end; to its last row, where that came before (a run cut short).
 pub(super) fn duration_seconds(timeline: &Timeline<'_>, stage: usize) -> f64 {
     let planned = timeline.plan.stages[stage].duration.as_secs_f64();
-    let Some(start_ns) = timeline.stage_start_ns(stage) else { return 0.0 };
-    let last_ns = timeline.stage(stage).map(|(exchange, _)| exchange.done_ns).max().unwrap_or(start_ns);
+    let Some(start_ns) = timeline.stage_start_ns(stage) else {
+        return 0.0;
+    };
+    let last_ns = timeline
+        .stage(stage)
+        .map(|(exchange, _)| exchange.done_ns)
+        .max()
+        .unwrap_or(start_ns);
     planned.min(last_ns.saturating_sub(start_ns) as f64 / 1e9)
 }
 
 /// Answers that came within the duration, per second; `None` where none came.
-pub(super) fn per_second(timeline: &Timeline<'_>, stage: usize, duration_seconds: f64) -> Option<f64> {
+pub(super) fn per_second(
+    timeline: &Timeline<'_>,
+    stage: usize,
+    duration_seconds: f64,
+) -> Option<f64> {
     let end_ns = timeline.stage_start_ns(stage)? + (duration_seconds * 1e9) as u64;
-    let answered = timeline.stage(stage).filter(|(e, _)| e.outcome.answered() && e.done_ns <= end_ns).count();
+    let answered = timeline
+        .stage(stage)
+        .filter(|(e, _)| e.outcome.answered() && e.done_ns <= end_ns)
+        .count();
     (answered > 0 && duration_seconds > 0.0).then(|| answered as f64 / duration_seconds)
 }

@@ -8,7 +8,18 @@ use crate::verdict::outcome::Generator;
 pub(super) fn health(timeline: &Timeline<'_>, index: usize) -> Generator {
     let mut health = Generator::default();
     for observation in timeline.observations() {
-        let Observation::Worker { stage, opened, wall_ns, cpu_ns, lag_p99_ns, lag_max_ns, .. } = observation else { continue };
+        let Observation::Worker {
+            stage,
+            opened,
+            wall_ns,
+            cpu_ns,
+            lag_p99_ns,
+            lag_max_ns,
+            ..
+        } = observation
+        else {
+            continue;
+        };
         if usize::from(*stage) != index {
             continue;
         }
@@ -20,7 +31,8 @@ pub(super) fn health(timeline: &Timeline<'_>, index: usize) -> Generator {
     }
     if let (Some(lag_p99_ms), Some(cpu)) = (health.lag_p99_ms, health.cpu) {
         let bounds = &timeline.plan.generator;
-        health.healthy = Some(lag_p99_ms <= bounds.max_lag_p99.as_secs_f64() * 1e3 && cpu <= bounds.max_cpu);
+        health.healthy =
+            Some(lag_p99_ms <= bounds.max_lag_p99.as_secs_f64() * 1e3 && cpu <= bounds.max_cpu);
     }
     health
 }

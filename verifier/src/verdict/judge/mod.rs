@@ -22,12 +22,23 @@ const EXAMPLES: usize = 5;
 /// Judges a joined run.
 pub fn judge(timeline: &Timeline<'_>) -> Verdict {
     let receiver = receiver(timeline);
-    let stages: Vec<Stage> = (0..timeline.plan.stages.len()).map(|index| stage(timeline, index, &receiver)).collect();
+    let stages: Vec<Stage> = (0..timeline.plan.stages.len())
+        .map(|index| stage(timeline, index, &receiver))
+        .collect();
     let run = run(timeline);
     let checks = checks::all(timeline, &run, &stages);
     let outcome = checks::outcome(&checks);
     let reasons = checks::reasons(&checks, outcome);
-    Verdict { schema: SCHEMA.to_owned(), outcome, reasons, run, checks, stages, receiver, clocks: clocks(timeline) }
+    Verdict {
+        schema: SCHEMA.to_owned(),
+        outcome,
+        reasons,
+        run,
+        checks,
+        stages,
+        receiver,
+        clocks: clocks(timeline),
+    }
 }
 
 fn stage(timeline: &Timeline<'_>, index: usize, receiver: &Receiver) -> Stage {
@@ -65,7 +76,13 @@ fn run(timeline: &Timeline<'_>) -> Run {
     };
     for observation in timeline.observations() {
         match observation {
-            Observation::RunStarted { run_id, origin_unix_ns, verifier_version, host, .. } => {
+            Observation::RunStarted {
+                run_id,
+                origin_unix_ns,
+                verifier_version,
+                host,
+                ..
+            } => {
                 run.id.clone_from(run_id);
                 let started = UNIX_EPOCH + Duration::from_nanos(*origin_unix_ns);
                 run.started = humantime::format_rfc3339_seconds(started).to_string();
@@ -83,7 +100,16 @@ fn run(timeline: &Timeline<'_>) -> Run {
 
 /// The last books that the receiver wrote.
 fn receiver(timeline: &Timeline<'_>) -> Receiver {
-    let last = timeline.observations().filter_map(|o| if let Observation::Receiver(r) = o { Some(r) } else { None }).last();
+    let last = timeline
+        .observations()
+        .filter_map(|o| {
+            if let Observation::Receiver(r) = o {
+                Some(r)
+            } else {
+                None
+            }
+        })
+        .last();
     last.map_or_else(Receiver::default, |r| Receiver {
         requests: r.requests,
         spans: r.spans,

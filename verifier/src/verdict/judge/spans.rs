@@ -6,7 +6,10 @@ use crate::verdict::outcome::SpanDistribution;
 use std::collections::BTreeMap;
 
 /// By span name; a span that never came has no samples and no figures.
-pub(super) fn durations(timeline: &Timeline<'_>, stage: usize) -> BTreeMap<String, SpanDistribution> {
+pub(super) fn durations(
+    timeline: &Timeline<'_>,
+    stage: usize,
+) -> BTreeMap<String, SpanDistribution> {
     let expected = &timeline.plan.traces.spans;
     let mut ns: Vec<Vec<u64>> = vec![Vec::new(); expected.len()];
     for (exchange, spans) in timeline.stage(stage) {
@@ -15,5 +18,9 @@ pub(super) fn durations(timeline: &Timeline<'_>, stage: usize) -> BTreeMap<Strin
             ns[place].extend(span.map(|span| span.duration_ns()));
         }
     }
-    expected.iter().zip(&mut ns).map(|(span, ns)| (span.name.clone(), distribution::of_spans(ns))).collect()
+    expected
+        .iter()
+        .zip(&mut ns)
+        .map(|(span, ns)| (span.name.clone(), distribution::of_spans(ns)))
+        .collect()
 }

@@ -11,14 +11,21 @@ const FEWEST: usize = 1000;
 fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Option<Vec<i64>> {
     let root = trace.root()?;
     let signed = |from: u64, to: u64| to.cast_signed().wrapping_sub(from.cast_signed());
-    let connected = if exchange.connected_ns > exchange.intended_ns { exchange.connected_ns } else { exchange.intended_ns };
+    let connected = if exchange.connected_ns > exchange.intended_ns {
+        exchange.connected_ns
+    } else {
+        exchange.intended_ns
+    };
     let mut parts = vec![
         signed(connected, exchange.sent_ns),
         signed(exchange.intended_ns, connected),
         signed(exchange.sent_ns, exchange.done_ns) - root.duration_ns().cast_signed(),
     ];
     let mut children = vec![0; timeline.plan.traces.spans.len() - 1];
-    for (place, span) in trace.children().filter(|(_, span)| span.parent_span_id == root.span_id) {
+    for (place, span) in trace
+        .children()
+        .filter(|(_, span)| span.parent_span_id == root.span_id)
+    {
         children[place - 1] = span.duration_ns().cast_signed();
     }
     let other = root.duration_ns().cast_signed() - children.iter().sum::<i64>();
@@ -28,9 +35,19 @@ fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Opt
 }
 
 fn names(timeline: &Timeline<'_>) -> Vec<String> {
-    let children = timeline.plan.traces.spans.iter().skip(1).map(|span| span.name.clone());
+    let children = timeline
+        .plan
+        .traces
+        .spans
+        .iter()
+        .skip(1)
+        .map(|span| span.name.clone());
     let before = ["generator_lag", "connect", "network_and_queue"].map(str::to_owned);
-    before.into_iter().chain(children).chain(["other_server_time".to_owned()]).collect()
+    before
+        .into_iter()
+        .chain(children)
+        .chain(["other_server_time".to_owned()])
+        .collect()
 }
 
 /// `None` where too few complete traces support it.
@@ -47,18 +64,29 @@ pub(super) fn attribute(timeline: &Timeline<'_>, stage: usize) -> Option<Tail> {
     by_latency.sort_unstable();
     let n = by_latency.len();
     let mut band = vec![0_u8; timeline.stage(stage).count()];
-    by_latency[n * 45 / 100..n * 55 / 100].iter().for_each(|(_, row)| band[*row] = 1);
-    by_latency[n * 99 / 100..].iter().for_each(|(_, row)| band[*row] = 2);
+    by_latency[n * 45 / 100..n * 55 / 100]
+        .iter()
+        .for_each(|(_, row)| band[*row] = 1);
+    by_latency[n * 99 / 100..]
+        .iter()
+        .for_each(|(_, row)| band[*row] = 2);
     drop(by_latency);
 
     let names = names(timeline);
     let mut sums = [vec![0_i128; names.len()], vec![0_i128; names.len()]];
     let mut counts = [0_u64; 2];
-    for (row, (exchange, spans)) in timeline.stage(stage).enumerate().filter(|(row, _)| band[*row] > 0) {
+    for (row, (exchange, spans)) in timeline
+        .stage(stage)
+        .enumerate()
+        .filter(|(row, _)| band[*row] > 0)
+    {
         let which = usize::from(band[row]) - 1;
         let parts = parts(timeline, exchange, &timeline.trace(exchange, spans))?;
         counts[which] += 1;
-        sums[which].iter_mut().zip(parts).for_each(|(sum, part)| *sum += i128::from(part));
+        sums[which]
+            .iter_mut()
+            .zip(parts)
+            .for_each(|(sum, part)| *sum += i128::from(part));
     }
     let mean = |which: usize, sum: i128| sum as f64 / counts[which] as f64 / 1e6;
     let parts = names.into_iter().enumerate().map(|(i, name)| TailPart {

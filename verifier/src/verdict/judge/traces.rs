@@ -7,7 +7,10 @@ use crate::verdict::outcome::{Receiver, Traces};
 pub(super) fn count(timeline: &Timeline<'_>, stage: usize, receiver: &Receiver) -> Traces {
     let plan = &timeline.plan.traces;
     let late_after_ns = u64::try_from(plan.late_after.as_nanos()).unwrap_or(u64::MAX);
-    let mut traces = Traces { foreign: receiver.foreign_spans, ..Traces::default() };
+    let mut traces = Traces {
+        foreign: receiver.foreign_spans,
+        ..Traces::default()
+    };
     for (exchange, spans) in timeline.stage(stage) {
         let trace = timeline.trace(exchange, spans);
         traces.duplicate += trace.duplicates;
@@ -19,7 +22,8 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize, receiver: &Receiver) 
         traces.expected += 1;
         if trace.complete() {
             traces.complete += 1;
-            traces.late += u64::from(trace.last_arrival_ns > exchange.done_ns.saturating_add(late_after_ns));
+            traces.late +=
+                u64::from(trace.last_arrival_ns > exchange.done_ns.saturating_add(late_after_ns));
             continue;
         }
         let lacks = if trace.any {
@@ -27,8 +31,15 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize, receiver: &Receiver) 
             let has = |fault| trace.faults.iter().any(|(_, f)| *f == fault);
             traces.orphan += u64::from(has(Fault::Orphan));
             traces.wrong_kind += u64::from(has(Fault::WrongKind));
-            for (place, _) in trace.faults.iter().filter(|(_, fault)| *fault == Fault::Missing) {
-                *traces.missing_spans.entry(plan.spans[*place].name.clone()).or_default() += 1;
+            for (place, _) in trace
+                .faults
+                .iter()
+                .filter(|(_, fault)| *fault == Fault::Missing)
+            {
+                *traces
+                    .missing_spans
+                    .entry(plan.spans[*place].name.clone())
+                    .or_default() += 1;
             }
             describe(timeline, &trace.faults)
         } else {
@@ -36,10 +47,14 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize, receiver: &Receiver) 
             "no span".to_owned()
         };
         if traces.examples.len() < EXAMPLES {
-            traces.examples.push(format!("trace {}: {lacks}", timeline.trace_id(exchange.seq)));
+            traces.examples.push(format!(
+                "trace {}: {lacks}",
+                timeline.trace_id(exchange.seq)
+            ));
         }
     }
-    traces.coverage = (traces.expected > 0).then(|| traces.complete as f64 / traces.expected as f64);
+    traces.coverage =
+        (traces.expected > 0).then(|| traces.complete as f64 / traces.expected as f64);
     traces
 }
 

@@ -51,7 +51,11 @@ pub(super) fn latency_by_stage(stages: &[Stage]) -> Result<String> {
         ("p99", |s| s.latency_ms.p99),
         ("p99.9", |s| s.latency_ms.p999),
     ];
-    let values = || stages.iter().flat_map(|s| columns.iter().filter_map(|(_, of)| of(s)));
+    let values = || {
+        stages
+            .iter()
+            .flat_map(|s| columns.iter().filter_map(|(_, of)| of(s)))
+    };
     let (low, high) = decades(values());
     draw(300, |area| {
         let mut chart = ChartBuilder::on(area)
@@ -65,12 +69,16 @@ pub(super) fn latency_by_stage(stages: &[Stage]) -> Result<String> {
             for (column, (_, of)) in columns.iter().enumerate() {
                 let Some(value) = of(stage) else { continue };
                 let left = at as f64 + 0.1 + 0.2 * column as f64;
-                let bar = Rectangle::new([(left, low), (left + 0.18, value)], COLOURS[column].filled());
+                let bar = Rectangle::new(
+                    [(left, low), (left + 0.18, value)],
+                    COLOURS[column].filled(),
+                );
                 chart.draw_series([bar]).map_err(drawing)?;
             }
             let centre = chart.backend_coord(&(at as f64 + 0.5, low));
             let label = text(13).pos(Pos::new(HPos::Center, VPos::Top));
-            area.draw_text(&stage.name, &label, (centre.0, centre.1 + 8)).map_err(drawing)?;
+            area.draw_text(&stage.name, &label, (centre.0, centre.1 + 8))
+                .map_err(drawing)?;
         }
         legend(area, columns.iter().map(|(name, _)| (*name).to_owned()))
     })
@@ -78,10 +86,22 @@ pub(super) fn latency_by_stage(stages: &[Stage]) -> Result<String> {
 
 /// Latency over percentiles, one line per stage, the horizontal axis stretched towards 100 %.
 pub(super) fn spectrum(pictures: &Pictures) -> Result<String> {
-    let spectra: Vec<_> = pictures.spectra.iter().filter(|s| s.points.len() > 1).collect();
-    let (low, high) = decades(spectra.iter().flat_map(|s| s.points.iter().map(|(_, ms)| *ms)));
+    let spectra: Vec<_> = pictures
+        .spectra
+        .iter()
+        .filter(|s| s.points.len() > 1)
+        .collect();
+    let (low, high) = decades(
+        spectra
+            .iter()
+            .flat_map(|s| s.points.iter().map(|(_, ms)| *ms)),
+    );
     let nines = |p: f64| -(1.0 - p).log10();
-    let last = spectra.iter().filter_map(|s| s.points.last()).map(|(p, _)| nines(*p)).fold(2.0, f64::max);
+    let last = spectra
+        .iter()
+        .filter_map(|s| s.points.last())
+        .map(|(p, _)| nines(*p))
+        .fold(2.0, f64::max);
     draw(320, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
@@ -91,12 +111,18 @@ pub(super) fn spectrum(pictures: &Pictures) -> Result<String> {
             .map_err(drawing)?;
         mesh(&mut chart, |x| {
             let p = 100.0 * (1.0 - 10_f64.powf(-x));
-            if x.fract() == 0.0 { format!("{p:.*} %", (*x as usize).saturating_sub(2)) } else { String::new() }
+            if x.fract() == 0.0 {
+                format!("{p:.*} %", (*x as usize).saturating_sub(2))
+            } else {
+                String::new()
+            }
         })?;
         for (at, spectrum) in spectra.iter().enumerate() {
             let points = spectrum.points.iter().map(|(p, ms)| (nines(*p), *ms));
             let style = COLOURS[at % COLOURS.len()].stroke_width(2);
-            chart.draw_series(LineSeries::new(points, style)).map_err(drawing)?;
+            chart
+                .draw_series(LineSeries::new(points, style))
+                .map_err(drawing)?;
         }
         legend(area, spectra.iter().map(|s| s.stage.clone()))
     })
@@ -106,7 +132,14 @@ pub(super) fn spectrum(pictures: &Pictures) -> Result<String> {
 pub(super) fn throughput(pictures: &Pictures) -> Result<String> {
     let first = pictures.seconds.first().map_or(0.0, |s| s.at as f64);
     let last = pictures.seconds.last().map_or(1.0, |s| s.at as f64 + 1.0);
-    let most = pictures.seconds.iter().map(|s| s.answered.max(s.failed)).max().unwrap_or(0).max(1) as f64 * 1.15;
+    let most = pictures
+        .seconds
+        .iter()
+        .map(|s| s.answered.max(s.failed))
+        .max()
+        .unwrap_or(0)
+        .max(1) as f64
+        * 1.15;
     draw(280, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
@@ -126,14 +159,26 @@ pub(super) fn throughput(pictures: &Pictures) -> Result<String> {
             .draw()
             .map_err(drawing)?;
         for (name, at) in &pictures.stage_starts {
-            chart.draw_series([PathElement::new([(*at, 0.0), (*at, most)], GRID.stroke_width(2))]).map_err(drawing)?;
+            chart
+                .draw_series([PathElement::new(
+                    [(*at, 0.0), (*at, most)],
+                    GRID.stroke_width(2),
+                )])
+                .map_err(drawing)?;
             let place = chart.backend_coord(&(*at, most));
-            area.draw_text(name, &text(11), (place.0 + 4, place.1 + 2)).map_err(drawing)?;
+            area.draw_text(name, &text(11), (place.0 + 4, place.1 + 2))
+                .map_err(drawing)?;
         }
-        let series: [(fn(&super::Second) -> u64, RGBColor); 2] = [(|s| s.answered, COLOURS[0]), (|s| s.failed, COLOURS[3])];
+        let series: [(fn(&super::Second) -> u64, RGBColor); 2] =
+            [(|s| s.answered, COLOURS[0]), (|s| s.failed, COLOURS[3])];
         for (of, colour) in series {
-            let points = pictures.seconds.iter().map(|s| (s.at as f64 + 0.5, of(s) as f64));
-            chart.draw_series(LineSeries::new(points, colour.stroke_width(2))).map_err(drawing)?;
+            let points = pictures
+                .seconds
+                .iter()
+                .map(|s| (s.at as f64 + 0.5, of(s) as f64));
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
+                .map_err(drawing)?;
         }
         Ok(())
     })
@@ -141,9 +186,17 @@ pub(super) fn throughput(pictures: &Pictures) -> Result<String> {
 
 /// The parts of the latency, the median's band above the slowest hundredth, for each stage.
 pub(super) fn attribution(stages: &[Stage]) -> Result<Option<String>> {
-    let stages: Vec<_> = stages.iter().filter_map(|s| Some((s.name.as_str(), s.tail.as_ref()?))).collect();
-    let Some((_, first)) = stages.first() else { return Ok(None) };
-    let longest = stages.iter().map(|(_, tail)| tail.p99_band_ms.max(tail.p50_band_ms)).fold(0.0, f64::max);
+    let stages: Vec<_> = stages
+        .iter()
+        .filter_map(|s| Some((s.name.as_str(), s.tail.as_ref()?)))
+        .collect();
+    let Some((_, first)) = stages.first() else {
+        return Ok(None);
+    };
+    let longest = stages
+        .iter()
+        .map(|(_, tail)| tail.p99_band_ms.max(tail.p50_band_ms))
+        .fold(0.0, f64::max);
     let height = 60 + 66 * u32::try_from(stages.len()).unwrap_or(1);
     let svg = draw(height, |area| {
         let left = 190;
@@ -153,20 +206,28 @@ pub(super) fn attribution(stages: &[Stage]) -> Result<Option<String>> {
                 let top = 40 + 66 * row as i32 + 26 * band as i32;
                 let label = format!("{name}, {}", ["median", "slowest 1 %"][band]);
                 let anchored = text(12).pos(Pos::new(HPos::Right, VPos::Center));
-                area.draw_text(&label, &anchored, (left as i32 - 8, top + 10)).map_err(drawing)?;
+                area.draw_text(&label, &anchored, (left as i32 - 8, top + 10))
+                    .map_err(drawing)?;
                 let mut x = f64::from(left);
                 for (place, part) in tail.parts.iter().enumerate() {
                     // A mean may be a hair below zero where two clocks round; a bar can not.
                     let width = [part.p50_band_ms, part.p99_band_ms][band].max(0.0) * scale;
-                    let bar = Rectangle::new([(x as i32, top), ((x + width) as i32, top + 20)], COLOURS[place % 7].filled());
+                    let bar = Rectangle::new(
+                        [(x as i32, top), ((x + width) as i32, top + 20)],
+                        COLOURS[place % 7].filled(),
+                    );
                     area.draw(&bar).map_err(drawing)?;
                     x += width;
                 }
                 let anchored = text(12).pos(Pos::new(HPos::Left, VPos::Center));
-                area.draw_text(&duration(total), &anchored, (x as i32 + 6, top + 10)).map_err(drawing)?;
+                area.draw_text(&duration(total), &anchored, (x as i32 + 6, top + 10))
+                    .map_err(drawing)?;
             }
         }
-        legend(area, first.parts.iter().map(|part| part.name.replace('_', " ")))
+        legend(
+            area,
+            first.parts.iter().map(|part| part.name.replace('_', " ")),
+        )
     })?;
     Ok(Some(svg))
 }
@@ -174,7 +235,10 @@ pub(super) fn attribution(stages: &[Stage]) -> Result<Option<String>> {
 type LogChart<'a, 'b> = ChartContext<
     'a,
     SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::combinators::LogCoord<f64>>,
+    Cartesian2d<
+        plotters::coord::types::RangedCoordf64,
+        plotters::coord::combinators::LogCoord<f64>,
+    >,
 >;
 
 fn mesh(chart: &mut LogChart<'_, '_>, x_label: impl Fn(&f64) -> String) -> Result<()> {
@@ -194,8 +258,13 @@ fn mesh(chart: &mut LogChart<'_, '_>, x_label: impl Fn(&f64) -> String) -> Resul
 fn legend(area: &Area<'_>, names: impl Iterator<Item = String>) -> Result<()> {
     let mut x = 76;
     for (at, name) in names.enumerate() {
-        area.draw(&Rectangle::new([(x, 6), (x + 12, 18)], COLOURS[at % COLOURS.len()].filled())).map_err(drawing)?;
-        area.draw_text(&name, &text(12), (x + 17, 5)).map_err(drawing)?;
+        area.draw(&Rectangle::new(
+            [(x, 6), (x + 12, 18)],
+            COLOURS[at % COLOURS.len()].filled(),
+        ))
+        .map_err(drawing)?;
+        area.draw_text(&name, &text(12), (x + 17, 5))
+            .map_err(drawing)?;
         x += 34 + 7 * i32::try_from(name.chars().count()).unwrap_or(0);
     }
     Ok(())
@@ -210,7 +279,10 @@ fn decades(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if high == 0.0 {
         return (0.1, 10.0);
     }
-    (10_f64.powf(low.log10().floor()), 10_f64.powf((high.log10() + 0.02).ceil()))
+    (
+        10_f64.powf(low.log10().floor()),
+        10_f64.powf((high.log10() + 0.02).ceil()),
+    )
 }
 
 fn drawing(error: impl std::fmt::Display) -> anyhow::Error {

@@ -73,7 +73,11 @@ fn head(verdict: &Verdict) -> Markup {
 fn stages(verdict: &Verdict) -> Markup {
     let rate = |stage: &Stage| match (stage.requests_per_second, stage.kind.as_str()) {
         (None, _) => "n/a".to_owned(),
-        (Some(achieved), "rate") => format!("{} of {}", grouped(achieved as u64), grouped(stage.size as u64)),
+        (Some(achieved), "rate") => format!(
+            "{} of {}",
+            grouped(achieved as u64),
+            grouped(stage.size as u64)
+        ),
         (Some(achieved), _) => grouped(achieved as u64),
     };
     html! {
@@ -124,10 +128,18 @@ fn traces(verdict: &Verdict) -> Markup {
         ("planned", planned),
         ("sent", sum(|s| s.exchanges.sent)),
         ("answered", sum(|s| s.exchanges.ok + s.exchanges.http_error)),
-        ("any span arrived", sum(|s| s.traces.complete + s.traces.incomplete)),
+        (
+            "any span arrived",
+            sum(|s| s.traces.complete + s.traces.incomplete),
+        ),
         ("trace complete", sum(|s| s.traces.complete)),
     ];
-    let examples = || verdict.stages.iter().flat_map(|s| s.traces.examples.iter().map(move |e| (&s.name, e)));
+    let examples = || {
+        verdict
+            .stages
+            .iter()
+            .flat_map(|s| s.traces.examples.iter().map(move |e| (&s.name, e)))
+    };
     let r = &verdict.receiver;
     html! {
         div.funnel { @for (name, count) in funnel { div {
@@ -185,7 +197,13 @@ fn waterfalls(pictures: &Pictures) -> Markup {
 fn bar_row(w: &Waterfall, bar: &Bar) -> Markup {
     let share = |ns: f64| (100.0 * ns / w.length_ns as f64).clamp(0.0, 100.0);
     let (left, width) = (share(bar.start_ns as f64), share(bar.duration_ns as f64));
-    let kind = if bar.error { "error" } else if bar.client { "client" } else { "span" };
+    let kind = if bar.error {
+        "error"
+    } else if bar.client {
+        "client"
+    } else {
+        "span"
+    };
     let style = format!("left:{left:.3}%;width:{:.3}%", width.min(100.0 - left));
     html! { div.row title=(bar.note) {
         span.name { (bar.name) }

@@ -18,9 +18,21 @@ pub fn to_json(verdict: &Verdict) -> Result<String> {
 /// When there is none, or one of another schema.
 pub fn read_verdict(folder: &RunFolder) -> Result<Verdict> {
     let path = folder.path().join("verdict.json");
-    let advice = || format!("cannot read {}: `verifier judge {}` makes it", path.display(), folder.path().display());
-    let verdict: Verdict = serde_json::from_slice(&std::fs::read(&path).with_context(advice)?).with_context(advice)?;
-    ensure!(verdict.schema == SCHEMA, "{} is of schema {:?}, not {SCHEMA}", path.display(), verdict.schema);
+    let advice = || {
+        format!(
+            "cannot read {}: `verifier judge {}` makes it",
+            path.display(),
+            folder.path().display()
+        )
+    };
+    let verdict: Verdict =
+        serde_json::from_slice(&std::fs::read(&path).with_context(advice)?).with_context(advice)?;
+    ensure!(
+        verdict.schema == SCHEMA,
+        "{} is of schema {:?}, not {SCHEMA}",
+        path.display(),
+        verdict.schema
+    );
     Ok(verdict)
 }
 

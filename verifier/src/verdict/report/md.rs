@@ -32,8 +32,14 @@ pub(super) fn to_markdown(verdict: &Verdict) -> String {
 }
 
 fn stages(out: &mut String, verdict: &Verdict) {
-    let _ = writeln!(out, "## Stages\n\nLatency from the intended start; a percentile that the samples can not support is n/a.\n");
-    let _ = writeln!(out, "| stage | planned | ok | failed | req/s | p50 | p90 | p95 | p99 | p99.9 | max | coverage |");
+    let _ = writeln!(
+        out,
+        "## Stages\n\nLatency from the intended start; a percentile that the samples can not support is n/a.\n"
+    );
+    let _ = writeln!(
+        out,
+        "| stage | planned | ok | failed | req/s | p50 | p90 | p95 | p99 | p99.9 | max | coverage |"
+    );
     let _ = writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for stage in &verdict.stages {
         let (e, l) = (&stage.exchanges, &stage.latency_ms);
@@ -44,7 +50,9 @@ fn stages(out: &mut String, verdict: &Verdict) {
             grouped(e.planned),
             grouped(e.ok),
             grouped(e.planned - e.ok),
-            stage.requests_per_second.map_or_else(|| "n/a".to_owned(), |r| format!("{r:.0}")),
+            stage
+                .requests_per_second
+                .map_or_else(|| "n/a".to_owned(), |r| format!("{r:.0}")),
             known(l.p50),
             known(l.p90),
             known(l.p95),
@@ -62,7 +70,13 @@ fn stage_details(out: &mut String, stage: &Stage) {
     let _ = writeln!(
         out,
         "Traces: {} due, {} complete, {} incomplete, {} missing; {} duplicate spans, {} late, {} orphans.",
-        grouped(t.expected), grouped(t.complete), grouped(t.incomplete), grouped(t.missing), t.duplicate, t.late, t.orphan
+        grouped(t.expected),
+        grouped(t.complete),
+        grouped(t.incomplete),
+        grouped(t.missing),
+        t.duplicate,
+        t.late,
+        t.orphan
     );
     for example in &t.examples {
         let _ = writeln!(out, "- {}", escape(example));
@@ -73,11 +87,25 @@ fn stage_details(out: &mut String, stage: &Stage) {
     if let Some(tail) = &stage.tail {
         let _ = writeln!(out, "| part | median's | slowest 1 % |\n|---|--:|--:|");
         for part in &tail.parts {
-            let _ = writeln!(out, "| {} | {} | {} |", escape(&part.name), duration(part.p50_band_ms), duration(part.p99_band_ms));
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} |",
+                escape(&part.name),
+                duration(part.p50_band_ms),
+                duration(part.p99_band_ms)
+            );
         }
-        let _ = writeln!(out, "| **latency** | **{}** | **{}** |", duration(tail.p50_band_ms), duration(tail.p99_band_ms));
+        let _ = writeln!(
+            out,
+            "| **latency** | **{}** | **{}** |",
+            duration(tail.p50_band_ms),
+            duration(tail.p99_band_ms)
+        );
     }
-    let _ = writeln!(out, "\n| span | n | p50 | p90 | p99 | max |\n|---|--:|--:|--:|--:|--:|");
+    let _ = writeln!(
+        out,
+        "\n| span | n | p50 | p90 | p99 | max |\n|---|--:|--:|--:|--:|--:|"
+    );
     for (name, d) in &stage.spans_ms {
         let cells = [d.p50, d.p90, d.p99, d.max].map(known).join(" | ");
         let _ = writeln!(out, "| {} | {} | {cells} |", escape(name), grouped(d.n));
@@ -95,7 +123,10 @@ fn stage_details(out: &mut String, stage: &Stage) {
 }
 
 fn checks(out: &mut String, verdict: &Verdict) {
-    let _ = writeln!(out, "\n## Checks\n\n| | check | stage | evidence |\n|---|---|---|---|");
+    let _ = writeln!(
+        out,
+        "\n## Checks\n\n| | check | stage | evidence |\n|---|---|---|---|"
+    );
     for check in &verdict.checks {
         let _ = writeln!(
             out,
@@ -103,12 +134,20 @@ fn checks(out: &mut String, verdict: &Verdict) {
             check.outcome.word(),
             escape(&check.name),
             escape(check.stage.as_deref().unwrap_or("")),
-            check.evidence.iter().map(|line| escape(line)).collect::<Vec<_>>().join("; ")
+            check
+                .evidence
+                .iter()
+                .map(|line| escape(line))
+                .collect::<Vec<_>>()
+                .join("; ")
         );
     }
 }
 
 /// Text of the plan or of a target inside a table cell.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "\\<").replace(['\n', '\r'], " ")
+    text.replace('\\', "\\\\")
+        .replace('|', "\\|")
+        .replace('<', "\\<")
+        .replace(['\n', '\r'], " ")
 }

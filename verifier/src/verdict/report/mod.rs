@@ -22,8 +22,14 @@ use anyhow::Result;
 pub fn write_reports(folder: &RunFolder, judged: &Judged) -> Result<()> {
     let path = |name: &str| folder.path().join(name);
     write_whole(&path("verdict.json"), to_json(&judged.verdict)?.as_bytes())?;
-    write_whole(&path("report.md"), md::to_markdown(&judged.verdict).as_bytes())?;
-    write_whole(&path("report.html"), html::to_html(&judged.verdict, &judged.pictures)?.as_bytes())
+    write_whole(
+        &path("report.md"),
+        md::to_markdown(&judged.verdict).as_bytes(),
+    )?;
+    write_whole(
+        &path("report.html"),
+        html::to_html(&judged.verdict, &judged.pictures)?.as_bytes(),
+    )
 }
 
 /// Milliseconds for a person: three significant digits, and the unit that suits.
@@ -73,7 +79,12 @@ mod tests {
 
     #[test]
     fn figures_for_a_person() {
-        assert_eq!([0.0123, 0.5, 1.234, 12.34, 123.4, 1234.0].map(duration), ["12.3 µs", "500 µs", "1.23 ms", "12.3 ms", "123 ms", "1.23 s"]);
+        assert_eq!(
+            [0.0123, 0.5, 1.234, 12.34, 123.4, 1234.0].map(duration),
+            [
+                "12.3 µs", "500 µs", "1.23 ms", "12.3 ms", "123 ms", "1.23 s"
+            ]
+        );
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(percent(Some(0.999_999_9)), "99.999 %");
         assert_eq!(percent(Some(1.0)), "100 %");

@@ -74,10 +74,18 @@ impl Pictures {
     pub fn draw(timeline: &Timeline<'_>) -> Pictures {
         let stages = 0..timeline.plan.stages.len();
         Pictures {
-            spectra: stages.clone().map(|stage| spectrum(timeline, stage)).collect(),
+            spectra: stages
+                .clone()
+                .map(|stage| spectrum(timeline, stage))
+                .collect(),
             seconds: seconds(timeline),
             stage_starts: stages
-                .filter_map(|s| Some((timeline.plan.stages[s].name.clone(), timeline.stage_start_ns(s)? as f64 / 1e9)))
+                .filter_map(|s| {
+                    Some((
+                        timeline.plan.stages[s].name.clone(),
+                        timeline.stage_start_ns(s)? as f64 / 1e9,
+                    ))
+                })
                 .collect(),
             waterfalls: waterfalls(timeline),
         }
@@ -85,20 +93,32 @@ impl Pictures {
 }
 
 fn spectrum(timeline: &Timeline<'_>, stage: usize) -> Spectrum {
-    let sent = timeline.stage(stage).map(|(e, _)| e).filter(|e| e.outcome.sent());
+    let sent = timeline
+        .stage(stage)
+        .map(|(e, _)| e)
+        .filter(|e| e.outcome.sent());
     let mut ns: Vec<u64> = sent.map(Exchange::latency_ns).collect();
     ns.sort_unstable();
     // Ten points per factor of two of 1 - p, down to 1e-5.
     let shares = (0..=160).map(|step| 1.0 - 2_f64.powf(-f64::from(step) / 10.0));
-    let points = shares.filter(|p| *p > 0.05).filter_map(|p| Some((p, percentile_ns(&ns, p)? as f64 / 1e6)));
-    Spectrum { stage: timeline.plan.stages[stage].name.clone(), points: points.collect() }
+    let points = shares
+        .filter(|p| *p > 0.05)
+        .filter_map(|p| Some((p, percentile_ns(&ns, p)? as f64 / 1e6)));
+    Spectrum {
+        stage: timeline.plan.stages[stage].name.clone(),
+        points: points.collect(),
+    }
 }
 
 fn seconds(timeline: &Timeline<'_>) -> Vec<Second> {
     let mut seconds: std::collections::BTreeMap<u64, Second> = std::collections::BTreeMap::new();
     for (exchange, _) in timeline.all() {
         let at = exchange.done_ns / 1_000_000_000;
-        let second = seconds.entry(at).or_insert(Second { at, answered: 0, failed: 0 });
+        let second = seconds.entry(at).or_insert(Second {
+            at,
+            answered: 0,
+            failed: 0,
+        });
         second.answered += u64::from(exchange.outcome.answered());
         second.failed += u64::from(exchange.outcome != Outcome::Ok);
     }
@@ -113,7 +133,9 @@ fn waterfalls(timeline: &Timeline<'_>) -> Vec<Waterfall> {
             let latency = exchange.latency_ns();
             if slowest.len() < SHOWN || slowest.last().is_some_and(|(least, ..)| latency > *least) {
                 slowest.push((latency, exchange, spans));
-                slowest.sort_by_key(|(latency, exchange, _)| (std::cmp::Reverse(*latency), exchange.seq));
+                slowest.sort_by_key(|(latency, exchange, _)| {
+                    (std::cmp::Reverse(*latency), exchange.seq)
+                });
                 slowest.truncate(SHOWN);
             }
         } else if failed.len() < SHOWN && exchange.outcome.sent() {
@@ -126,46 +148,114 @@ fn waterfalls(timeline: &Timeline<'_>) -> Vec<Waterfall> {
             }
         }
     }
-    let slowest = slowest.into_iter().map(|(_, exchange, spans)| ("slowest", exchange, spans));
-    let failed = failed.into_iter().map(|(exchange, spans)| ("failed", exchange, spans));
-    let broken = broken.into_iter().map(|(exchange, spans)| ("incomplete", exchange, spans));
-    slowest.chain(failed).chain(broken).map(|(why, exchange, spans)| waterfall(timeline, why, exchange, spans)).collect()
+    let slowest = slowest
+        .into_iter()
+        .map(|(_, exchange, spans)| ("slowest", exchange, spans));
+    let failed = failed
+        .into_iter()
+        .map(|(exchange, spans)| ("failed", exchange, spans));
+    let broken = broken
+        .into_iter()
+        .map(|(exchange, spans)| ("incomplete", exchange, spans));
+    slowest
+        .chain(failed)
+        .chain(broken)
+        .map(|(why, exchange, spans)| waterfall(timeline, why, exchange, spans))
+        .collect()
 }
 
-fn waterfall(timeline: &Timeline<'_>, why: &'static str, exchange: &Exchange, spans: &[Span]) -> Waterfall {
+fn waterfall(
+    timeline: &Timeline<'_>,
+    why: &'static str,
+    exchange: &Exchange,
+    spans: &[Span],
+) -> Waterfall {
     let zero = exchange.intended_ns.cast_signed();
     let mut bars = Vec::new();
     let mut client = |name: &str, from: u64, to: u64| {
         if from != 0 && to > from {
             let start_ns = from.cast_signed() - zero;
-            bars.push(Bar { name: name.to_owned(), start_ns, duration_ns: to - from, note: String::new(), client: true, error: false });
+            bars.push(Bar {
+                name: name.to_owned(),
+                start_ns,
+                duration_ns: to - from,
+                note: String::new(),
+                client: true,
+                error: false,
+            });
         }
     };
     client("exchange", exchange.intended_ns.max(1), exchange.done_ns);
-    client("waiting for a connection", exchange.intended_ns.max(1), exchange.connected_ns);
-    client("until the first byte", exchange.sent_ns, exchange.first_byte_ns);
+    client(
+        "waiting for a connection",
+        exchange.intended_ns.max(1),
+        exchange.connected_ns,
+    );
+    client(
+        "until the first byte",
+        exchange.sent_ns,
+        exchange.first_byte_ns,
+    );
     let mut by_start: Vec<&Span> = spans.iter().take(64).collect();
-    by_start.sort_by_key(|span| (span.start_unix_ns, std::cmp::Reverse(span.end_unix_ns), span.span_id));
+    by_start.sort_by_key(|span| {
+        (
+            span.start_unix_ns,
+            std::cmp::Reverse(span.end_unix_ns),
+            span.span_id,
+        )
+    });
     for span in by_start {
-        let offset = timeline.offsets.get(&span.source).map_or(0, super::super::align::SenderOffset::best_ns);
+        let offset = timeline
+            .offsets
+            .get(&span.source)
+            .map_or(0, super::super::align::SenderOffset::best_ns);
         let origin = timeline.recorded.origin_unix_ns.cast_signed();
         let detail = timeline.text(Table::Detail, span.detail);
-        let status = if span.http_status > 0 { format!(" {}", span.http_status) } else { String::new() };
+        let status = if span.http_status > 0 {
+            format!(" {}", span.http_status)
+        } else {
+            String::new()
+        };
         bars.push(Bar {
             name: timeline.text(Table::SpanName, span.name).to_owned(),
-            start_ns: span.start_unix_ns.cast_signed().wrapping_sub(origin).wrapping_sub(offset).wrapping_sub(zero),
+            start_ns: span
+                .start_unix_ns
+                .cast_signed()
+                .wrapping_sub(origin)
+                .wrapping_sub(offset)
+                .wrapping_sub(zero),
             duration_ns: span.duration_ns(),
-            note: format!("{}{status} {detail}", timeline.text(Table::Source, span.source)),
+            note: format!(
+                "{}{status} {detail}",
+                timeline.text(Table::Source, span.source)
+            ),
             client: false,
             error: span.status == STATUS_ERROR,
         });
     }
     let trace = timeline.trace(exchange, spans);
-    let lacks = trace.faults.iter().filter(|(_, fault)| *fault == Fault::Missing);
-    let lacks: Vec<&str> = lacks.map(|(place, _)| timeline.plan.traces.spans[*place].name.as_str()).collect();
-    let stage = timeline.plan.stages.get(usize::from(exchange.stage)).map_or("", |s| s.name.as_str());
-    let status = if exchange.status > 0 { format!(" {}", exchange.status) } else { String::new() };
-    let lacks = if lacks.is_empty() { String::new() } else { format!(", without {}", lacks.join(", ")) };
+    let lacks = trace
+        .faults
+        .iter()
+        .filter(|(_, fault)| *fault == Fault::Missing);
+    let lacks: Vec<&str> = lacks
+        .map(|(place, _)| timeline.plan.traces.spans[*place].name.as_str())
+        .collect();
+    let stage = timeline
+        .plan
+        .stages
+        .get(usize::from(exchange.stage))
+        .map_or("", |s| s.name.as_str());
+    let status = if exchange.status > 0 {
+        format!(" {}", exchange.status)
+    } else {
+        String::new()
+    };
+    let lacks = if lacks.is_empty() {
+        String::new()
+    } else {
+        format!(", without {}", lacks.join(", "))
+    };
     Waterfall {
         why,
         title: format!("{stage}: {}{status}{lacks}", exchange.outcome.name()),

@@ -4,13 +4,19 @@ use super::{duration, grouped, known, percent};
 use crate::verdict::outcome::{Judgement, Stage, Verdict};
 use std::fmt::Write;
 
-const HEAD: [&str; 9] = ["stage", "req/s", "p50", "p99", "p99.9", "max", "failed", "traces", "coverage"];
+const HEAD: [&str; 9] = [
+    "stage", "req/s", "p50", "p99", "p99.9", "max", "failed", "traces", "coverage",
+];
 
 /// The table, the tail's cause, and the verdict with its reasons.
 pub fn to_text(verdict: &Verdict) -> String {
     let mut out = String::new();
     // Writing to a String does not fail; so all through this file.
-    let _ = writeln!(out, "\nrun {}, plan {}, {}", verdict.run.id, verdict.run.plan, verdict.run.host);
+    let _ = writeln!(
+        out,
+        "\nrun {}, plan {}, {}",
+        verdict.run.id, verdict.run.plan, verdict.run.host
+    );
     table(&mut out, verdict);
     for stage in &verdict.stages {
         if let Some(line) = cause(stage) {
@@ -21,7 +27,11 @@ pub fn to_text(verdict: &Verdict) -> String {
     for reason in &verdict.reasons {
         let _ = writeln!(out, "  {reason}");
     }
-    for check in verdict.checks.iter().filter(|c| c.outcome == Judgement::Fail) {
+    for check in verdict
+        .checks
+        .iter()
+        .filter(|c| c.outcome == Judgement::Fail)
+    {
         for line in check.evidence.iter().skip(1) {
             let _ = writeln!(out, "    {line}");
         }
@@ -30,13 +40,23 @@ pub fn to_text(verdict: &Verdict) -> String {
 }
 
 fn table(out: &mut String, verdict: &Verdict) {
-    let rows: Vec<[String; 9]> =
-        [HEAD.map(str::to_owned)].into_iter().chain(verdict.stages.iter().map(row)).collect();
+    let rows: Vec<[String; 9]> = [HEAD.map(str::to_owned)]
+        .into_iter()
+        .chain(verdict.stages.iter().map(row))
+        .collect();
     for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
-            let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-            let _ = if column == 0 { write!(line, "{cell:<width$}") } else { write!(line, "  {cell:>width$}") };
+            let width = rows
+                .iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0);
+            let _ = if column == 0 {
+                write!(line, "{cell:<width$}")
+            } else {
+                write!(line, "  {cell:>width$}")
+            };
         }
         let _ = writeln!(out, "{}", line.trim_end());
     }
@@ -46,7 +66,9 @@ fn row(stage: &Stage) -> [String; 9] {
     let latency = &stage.latency_ms;
     [
         stage.name.clone(),
-        stage.requests_per_second.map_or_else(|| "n/a".to_owned(), |rps| grouped(rps as u64)),
+        stage
+            .requests_per_second
+            .map_or_else(|| "n/a".to_owned(), |rps| grouped(rps as u64)),
         known(latency.p50),
         known(latency.p99),
         known(latency.p999),
@@ -60,10 +82,22 @@ fn row(stage: &Stage) -> [String; 9] {
 /// Where the slow requests' time goes: the parts that grow most.
 pub(super) fn cause(stage: &Stage) -> Option<String> {
     let tail = stage.tail.as_ref()?;
-    let mut parts: Vec<_> = tail.parts.iter().map(|p| (p.p99_band_ms - p.p50_band_ms, p.name.as_str())).collect();
+    let mut parts: Vec<_> = tail
+        .parts
+        .iter()
+        .map(|p| (p.p99_band_ms - p.p50_band_ms, p.name.as_str()))
+        .collect();
     parts.sort_by(|a, b| b.0.total_cmp(&a.0));
     let slower = tail.p99_band_ms - tail.p50_band_ms;
-    let most = parts.iter().take(2).filter(|(ms, _)| *ms > 0.0).map(|(ms, name)| format!("{name} +{}", duration(*ms)));
+    let most = parts
+        .iter()
+        .take(2)
+        .filter(|(ms, _)| *ms > 0.0)
+        .map(|(ms, name)| format!("{name} +{}", duration(*ms)));
     let most = most.collect::<Vec<_>>().join(", ");
-    Some(format!("{}: the slowest 1 % take {} more than the median: {most}", stage.name, duration(slower)))
+    Some(format!(
+        "{}: the slowest 1 % take {} more than the median: {most}",
+        stage.name,
+        duration(slower)
+    ))
 }
