@@ -67,6 +67,9 @@ fn whole(timeline: &Timeline<'_>, run: &Run) -> Check {
         );
     }
     let holds = run.whole && run.interrupted.is_none() && !failed;
+    if holds {
+        evidence.insert(0, "the run came to its own end".to_owned());
+    }
     check(WHOLE, None, judgement(holds.then_some(true)), evidence)
 }
 
@@ -289,9 +292,9 @@ pub(super) fn outcome(checks: &[Check]) -> Judgement {
 }
 
 /// One sentence per check that does not pass: what makes the run invalid first, then what fails, then what is unknown.
-pub(super) fn reasons(checks: &[Check], outcome: Judgement) -> Vec<String> {
+pub(super) fn reasons(checks: &[Check], stages: &[Stage], outcome: Judgement) -> Vec<String> {
     if outcome == Judgement::Pass {
-        return vec![format!("all {} checks hold", checks.len())];
+        return vec![praise(checks, stages)];
     }
     let weight = |check: &Check| match (check.name.as_str(), check.outcome) {
         (WHOLE | ANSWERED, _) => 0,
@@ -305,6 +308,21 @@ pub(super) fn reasons(checks: &[Check], outcome: Judgement) -> Vec<String> {
         .collect();
     against.sort_by_key(|check| weight(check));
     against.into_iter().map(sentence).collect()
+}
+
+/// What a pass rests on.
+fn praise(checks: &[Check], stages: &[Stage]) -> String {
+    let sum = |of: fn(&Stage) -> u64| stages.iter().map(of).sum::<u64>();
+    let answered = sum(|s| s.exchanges.ok + s.exchanges.http_error);
+    let (due, complete) = (sum(|s| s.traces.expected), sum(|s| s.traces.complete));
+    let traces = match due {
+        0 => "traces were not judged".to_owned(),
+        due => format!("{complete} of {due} traces complete"),
+    };
+    format!(
+        "all {} checks hold: {answered} requests answered, {traces}",
+        checks.len()
+    )
 }
 
 fn sentence(check: &Check) -> String {
