@@ -158,7 +158,10 @@ fn the_whole_service_loses_no_span_and_its_books_say_so() {
     assert_eq!(sink.distinct(), 62);
     let received = format!("{:?}", sink.resource_spans());
     for own in ["startup", "shutdown"] {
-        assert!(received.contains(&format!("name: {own:?}")), "no span {own}");
+        assert!(
+            received.contains(&format!("name: {own:?}")),
+            "no span {own}"
+        );
     }
     let resource = sink.resource_spans()[0].resource.clone().unwrap();
     for (key, value) in [
