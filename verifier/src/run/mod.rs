@@ -27,7 +27,7 @@ pub struct Setup {
     pub url: Option<String>,
     /// Replicas to start here.
     pub replicas: u16,
-    /// Where OTLP/gRPC is listened for; `None`: see [`Setup::listen`].
+    /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
     pub otlp_http: Option<SocketAddr>,
