@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod architecture;
+mod load;
 mod run;
