@@ -5,3 +5,4 @@
 mod architecture;
 mod load;
 mod run;
+mod verdict;
