@@ -103,7 +103,7 @@ fn assert_all(rows: &[Exchange], outcome: Outcome) {
 #[test]
 fn each_request_has_its_row_and_its_own_trace() {
     for workers in [1, 3] {
-        let server = Server::start(|stream, request| answer_ok(stream, request));
+        let server = Server::start(answer_ok);
         let recorded = drive(
             &connections(7, "300ms"),
             &server.url,

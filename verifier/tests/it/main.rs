@@ -4,5 +4,7 @@
 
 mod architecture;
 mod load;
+mod otlp;
 mod run;
+mod target;
 mod verdict;
