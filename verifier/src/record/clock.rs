@@ -43,7 +43,16 @@ impl Clock {
 
     /// CPU time that the calling thread has used so far (`CLOCK_THREAD_CPUTIME_ID`), in nanoseconds.
     pub fn thread_cpu_ns() -> u64 {
-        let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(t.tv_nsec).unwrap_or(0)
+        cpu_ns(rustix::time::ClockId::ThreadCPUTime)
     }
+
+    /// CPU time that all threads of this process have used so far (`CLOCK_PROCESS_CPUTIME_ID`), in nanoseconds.
+    pub fn process_cpu_ns() -> u64 {
+        cpu_ns(rustix::time::ClockId::ProcessCPUTime)
+    }
+}
+
+fn cpu_ns(clock: rustix::time::ClockId) -> u64 {
+    let t = rustix::time::clock_gettime(clock);
+    u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(t.tv_nsec).unwrap_or(0)
 }
