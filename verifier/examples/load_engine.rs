@@ -11,10 +11,15 @@ use verifier::run::load::{self, Options, Target};
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url, workers, stage] = arguments.as_slice() else {
-        anyhow::bail!("usage: load_engine URL WORKERS 'kind=\"connections\"\\nconnections=50\\nduration=\"5s\"'");
+        anyhow::bail!(
+            "usage: load_engine URL WORKERS 'kind=\"connections\"\\nconnections=50\\nduration=\"5s\"'"
+        );
     };
     let stage = stage.replace("\\n", "\n");
-    let plan = Plan::parse(&format!("name = 'bench'\n[[stage]]\nname = 'bench'\n{stage}\n"), "argument")?;
+    let plan = Plan::parse(
+        &format!("name = 'bench'\n[[stage]]\nname = 'bench'\n{stage}\n"),
+        "argument",
+    )?;
     let folder = tempfile::tempdir()?;
     let folder = RunFolder::create(folder.path())?;
     let key = RunKey::random()?;
@@ -27,10 +32,19 @@ fn main() -> Result<()> {
         verifier_version: String::new(),
         host: Host::default(),
     });
-    let options = Options { workers: workers.parse().context("WORKERS is a number")?, seed: 1 };
+    let options = Options {
+        workers: workers.parse().context("WORKERS is a number")?,
+        seed: 1,
+    };
     let target = Target::resolve(url)?;
     let before_ns = Clock::process_cpu_ns();
-    load::run(&plan, &target, &options, &recorder, &CancellationToken::new())?;
+    load::run(
+        &plan,
+        &target,
+        &options,
+        &recorder,
+        &CancellationToken::new(),
+    )?;
     recording.stop()?;
     let cpu_ns = Clock::process_cpu_ns() - before_ns;
     let recorded = folder.read()?;
@@ -48,9 +62,25 @@ fn main() -> Result<()> {
     let mut latency: Vec<u64> = rows.iter().map(|row| row.latency_ns()).collect();
     latency.sort_unstable();
     let quantile = |q: f64| latency[((latency.len() - 1) as f64 * q) as usize] as f64 / 1e3;
-    println!("latency us p50 {:.1} p99 {:.1} p99.9 {:.1} max {:.1}", quantile(0.5), quantile(0.99), quantile(0.999), quantile(1.0));
+    println!(
+        "latency us p50 {:.1} p99 {:.1} p99.9 {:.1} max {:.1}",
+        quantile(0.5),
+        quantile(0.99),
+        quantile(0.999),
+        quantile(1.0)
+    );
     for entry in &recorded.journal {
-        if let Observation::Worker { worker, opened, wall_ns, cpu_ns, lag_p50_ns, lag_p99_ns, lag_max_ns, .. } = entry.observation {
+        if let Observation::Worker {
+            worker,
+            opened,
+            wall_ns,
+            cpu_ns,
+            lag_p50_ns,
+            lag_p99_ns,
+            lag_max_ns,
+            ..
+        } = entry.observation
+        {
             println!(
                 "worker {worker} opened {opened} cpu {:.0} % lag us p50 {:.1} p99 {:.1} max {:.1}",
                 cpu_ns as f64 / wall_ns as f64 * 100.0,

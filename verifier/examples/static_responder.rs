@@ -48,7 +48,9 @@ fn answer(stream: &mut TcpStream) -> bool {
     let mut request = [0; 4096];
     match stream.read(&mut request) {
         Ok(0) => false,
-        Ok(_) => stream.write(ANSWER).is_ok_and(|written| written == ANSWER.len()),
+        Ok(_) => stream
+            .write(ANSWER)
+            .is_ok_and(|written| written == ANSWER.len()),
         Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }
 }

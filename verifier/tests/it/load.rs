@@ -1,6 +1,7 @@
 //! The load engine against scripted servers: whatever a server does, each planned request ends in
 //! exactly one row with the right outcome, and the stage ends.
 
+mod limits;
 mod server;
 
 use server::{Server, answer_ok};
@@ -31,6 +32,15 @@ fn connections(count: u32, duration: &str) -> Plan {
 
 /// Drives the plan at the URL and reads back what was recorded. The books must balance.
 fn drive(plan: &Plan, url: &str, workers: usize, cancel: &CancellationToken) -> Recorded {
+    drive_target(plan, &Target::resolve(url).unwrap(), workers, cancel)
+}
+
+fn drive_target(
+    plan: &Plan,
+    target: &Target,
+    workers: usize,
+    cancel: &CancellationToken,
+) -> Recorded {
     let folder = TempDir::new().unwrap();
     let folder = RunFolder::create(folder.path()).unwrap();
     let key = RunKey::from_seed(1);
@@ -43,10 +53,9 @@ fn drive(plan: &Plan, url: &str, workers: usize, cancel: &CancellationToken) -> 
         verifier_version: String::new(),
         host: Default::default(),
     });
-    let target = Target::resolve(url).unwrap();
     load::run(
         plan,
-        &target,
+        target,
         &Options { workers, seed: 1 },
         &recorder,
         cancel,

@@ -79,8 +79,16 @@ pub(super) struct Connection {
     pub(super) deadline_ns: u64,
     /// Open loop: since when it has had no request.
     pub(super) free_since_ns: u64,
+    /// Open loop: it stands in the queue of free connections.
+    pub(super) queued: bool,
     /// Failures since the last whole answer.
     pub(super) failures: u32,
+    /// Whole answers that came over the open connection.
+    pub(super) answers: u64,
+    /// Addresses that the present attempt to connect has used up.
+    pub(super) addresses_tried: usize,
+    /// Attempts that failed so far: the next one begins with the address that worked last.
+    pub(super) addresses_failed: usize,
     /// What of the request the kernel has not taken yet.
     unwritten: Vec<u8>,
 }
@@ -93,7 +101,11 @@ impl Connection {
             parser: Parser::new(head_only),
             deadline_ns: 0,
             free_since_ns: 0,
+            queued: false,
             failures: 0,
+            answers: 0,
+            addresses_tried: 0,
+            addresses_failed: 0,
             unwritten: Vec::new(),
         }
     }
@@ -106,7 +118,21 @@ impl Connection {
         matches!(self.state, State::Free(_) | State::Busy(_))
     }
 
-    /// Hands a request to the kernel as far as it takes it.
+    /// The answer is whole; the connection can carry another request.
+    pub(super) fn set_free(&mut self) {
+        self.state = match std::mem::take(&mut self.state) {
+            State::Busy(stream) => State::Free(stream),
+            other => other,
+        };
+    }
+
+    /// The kernel has taken the whole request.
+    pub(super) fn all_written(&self) -> bool {
+        self.unwritten.is_empty()
+    }
+
+    /// Hands a request to the kernel as far as it takes it. On an error it has taken nothing, and the
+    /// connection is closed.
     pub(super) fn write(&mut self, request: &[u8]) -> std::io::Result<()> {
         let (State::Free(mut stream) | State::Busy(mut stream)) = std::mem::take(&mut self.state)
         else {

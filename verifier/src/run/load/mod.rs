@@ -4,10 +4,13 @@
 //! the way of a request and meet only at the borders of stages.
 
 mod connection;
+mod exchanges;
+mod framing;
 mod pace;
 mod request;
 mod response;
 mod schedule;
+mod stage_run;
 mod stages;
 mod target;
 mod worker;

@@ -3,6 +3,9 @@
 use crate::plan::{Load, Wait};
 use std::time::Duration;
 
+/// Connections of a stage are opened this far apart, or within a tenth of the stage if that is shorter.
+const OPENING_GAP_NS: f64 = 100_000.0;
+
 /// One worker's part of a stage's arrivals. Requests, connections and users are dealt to workers in turn.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
@@ -25,10 +28,12 @@ impl Pace {
         duration: Duration,
         seed: u64,
     ) -> Pace {
+        // A worker without a connection could carry nothing: it has no part in the arrivals either.
+        let workers = (workers as u64).min(u64::from(load.connections()));
         Pace {
             load,
             worker: worker as u64,
-            workers: workers as u64,
+            workers,
             start_ns,
             end_ns: start_ns + nanoseconds(duration),
             next: 0,
@@ -52,19 +57,34 @@ impl Pace {
     /// Connections (or users) that this worker holds.
     pub(super) fn connections(&self) -> usize {
         let all = u64::from(self.load.connections());
-        let mine = all / self.workers + u64::from(self.worker < all % self.workers);
+        let mine = match self.takes_part() {
+            true => all / self.workers + u64::from(self.worker < all % self.workers),
+            false => 0,
+        };
         usize::try_from(mine).unwrap_or(usize::MAX)
     }
 
-    /// When connection (or user) `number` of this worker wants its first request.
+    fn takes_part(&self) -> bool {
+        self.worker < self.workers
+    }
+
+    /// The stage's number of this worker's connection (or user) `number`.
+    pub(super) fn connection(&self, number: usize) -> u32 {
+        u32::try_from(number as u64 * self.workers + self.worker).unwrap_or(u32::MAX)
+    }
+
+    /// When connection (or user) `number` of this worker is to be opened; in a closed loop, for its first request.
     pub(super) fn first_ns(&self, number: usize) -> u64 {
-        match self.load {
-            Load::Users { spawn_rate, .. } => {
-                let user = number as u64 * self.workers + self.worker;
-                self.start_ns + (user as f64 / spawn_rate * 1e9) as u64
+        let before = f64::from(self.connection(number));
+        let gap_ns = match self.load {
+            Load::Users { spawn_rate, .. } => 1e9 / spawn_rate,
+            // All at once would overflow the target's accept queue, and a dropped SYN costs a second.
+            Load::Connections { connections } | Load::Rate { connections, .. } => {
+                let tenth = (self.end_ns - self.start_ns) as f64 / 10.0;
+                OPENING_GAP_NS.min(tenth / f64::from(connections))
             }
-            _ => self.start_ns,
-        }
+        };
+        self.start_ns + (before * gap_ns) as u64
     }
 
     /// When a closed-loop connection wants its next request, its last having been wanted at
@@ -98,7 +118,7 @@ impl Pace {
         let index = self.next * self.workers + self.worker;
         // Each from the start anew: nothing adds up over a long stage.
         let at_ns = self.start_ns + (index as f64 / rate * 1e9).round() as u64;
-        (at_ns < self.end_ns).then_some(at_ns)
+        (at_ns < self.end_ns && self.takes_part()).then_some(at_ns)
     }
 
     /// Open loop: takes the request that [`Pace::arrival_ns`] gave.
@@ -127,7 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_open_loop_wants_exactly_rate_times_duration(rate in 1_u32..5000, seconds in 1_u64..5, workers in 1_usize..5) {
-            let load = Load::Rate { rate: f64::from(rate), connections: 1 };
+            let load = Load::Rate { rate: f64::from(rate), connections: 2 };
             let mut all = Vec::new();
             for worker in 0..workers {
                 let mut pace = Pace::new(load, worker, workers, 1000, Duration::from_secs(seconds), 1);
@@ -148,6 +168,13 @@ mod tests {
         fn connections_are_dealt_whole(connections in 1_u32..3000, workers in 1_usize..9) {
             let of = |worker| Pace::new(Load::Connections { connections }, worker, workers, 0, Duration::ZERO, 1).connections();
             prop_assert_eq!((0..workers).map(of).sum::<usize>(), connections as usize);
+            let numbers = |worker| {
+                let pace = Pace::new(Load::Connections { connections }, worker, workers, 0, Duration::ZERO, 1);
+                (0..pace.connections()).map(|n| pace.connection(n)).collect::<Vec<_>>()
+            };
+            let mut all: Vec<u32> = (0..workers).flat_map(numbers).collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..connections).collect::<Vec<_>>());
         }
     }
 

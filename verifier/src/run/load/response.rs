@@ -3,6 +3,9 @@
 //!
 //! Message framing: RFC 9112 sections 6 and 7.
 
+use super::framing::framing;
+use std::mem::MaybeUninit;
+
 /// Longest head, and longest trailer section.
 const LONGEST_HEAD: usize = 64 << 10;
 /// Longest chunk-size line.
@@ -161,42 +164,48 @@ impl Parser {
     fn take_head(&mut self, data: &mut &[u8]) -> Step {
         // The usual case: the whole head is in one read, and nothing is copied.
         if self.head.is_empty()
-            && let Some(end) = head_end(data, 0)
+            && let Some((used, step)) = self.read_head(data)
         {
-            let (head, rest) = data.split_at(end);
-            *data = rest;
-            return self.read_head(head);
+            *data = &data[used..];
+            return step;
         }
-        let seen = self.head.len().saturating_sub(3);
         let before = self.head.len();
         let room = (LONGEST_HEAD + 1 - before).min(data.len());
         self.head.extend_from_slice(&data[..room]);
-        let Some(end) = head_end(&self.head, seen) else {
+        let Some(end) = head_end(&self.head, before.saturating_sub(3)) else {
             *data = &data[room..];
-            return if self.head.len() > LONGEST_HEAD {
-                Step::Broken("the head is larger than 64 KiB")
-            } else {
-                Step::Again
+            return match self.head.len() {
+                ..=LONGEST_HEAD => Step::Again,
+                _ => Step::Broken("the head is larger than 64 KiB"),
             };
         };
         *data = &data[end - before..];
         let mut head = std::mem::take(&mut self.head);
-        head.truncate(end);
-        let step = self.read_head(&head);
+        let step = self.read_head(&head[..end]);
         head.clear();
         self.head = head;
-        step
+        step.map_or(Step::Broken("the head is not HTTP/1.x"), |(_, step)| step)
     }
 
-    /// Reads a whole head and decides how the body is framed.
-    fn read_head(&mut self, head: &[u8]) -> Step {
-        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        if !matches!(response.parse(head), Ok(httparse::Status::Complete(_))) {
-            return Step::Broken("the head is not HTTP/1.x");
+    /// Reads a head and decides how the body is framed; gives its length, or `None` if it is not whole.
+    fn read_head(&mut self, bytes: &[u8]) -> Option<(usize, Step)> {
+        let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            bytes,
+            &mut headers,
+        );
+        match parsed {
+            Ok(httparse::Status::Complete(used)) => Some((used, self.frame(&response))),
+            Ok(httparse::Status::Partial) => None,
+            Err(_) => Some((0, Step::Broken("the head is not HTTP/1.x"))),
         }
+    }
+
+    fn frame(&mut self, response: &httparse::Response<'_, '_>) -> Step {
         self.status = response.code.unwrap_or(0);
-        let framing = match framing(&response) {
+        let framing = match framing(response) {
             Ok(framing) => framing,
             Err(why) => return Step::Broken(why),
         };
@@ -288,49 +297,6 @@ impl Parser {
         };
         Step::Again
     }
-}
-
-struct Framing {
-    length: Option<u64>,
-    chunked: bool,
-    keep_alive: bool,
-}
-
-fn framing(response: &httparse::Response<'_, '_>) -> Result<Framing, &'static str> {
-    let mut framing = Framing {
-        length: None,
-        chunked: false,
-        keep_alive: response.version == Some(1),
-    };
-    for header in response.headers.iter() {
-        if header.name.eq_ignore_ascii_case("content-length") {
-            let text = std::str::from_utf8(header.value).unwrap_or("").trim();
-            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-                return Err("content-length is not a number");
-            }
-            let length = text.parse().map_err(|_| "content-length is out of range")?;
-            if framing.length.is_some_and(|before| before != length) {
-                return Err("two content-lengths differ");
-            }
-            framing.length = Some(length);
-        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            let last = header.value.rsplit(|b| *b == b',').next().unwrap_or(b"");
-            if !last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                return Err("a transfer-encoding other than chunked");
-            }
-            framing.chunked = true;
-        } else if header.name.eq_ignore_ascii_case("connection") {
-            for option in header.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                if option.eq_ignore_ascii_case(b"close") {
-                    framing.keep_alive = false;
-                } else if option.eq_ignore_ascii_case(b"keep-alive") && response.version == Some(0)
-                {
-                    framing.keep_alive = true;
-                }
-            }
-        }
-    }
-    Ok(framing)
 }
 
 fn take_byte(data: &mut &[u8]) -> u8 {

@@ -2,8 +2,8 @@
 
 use crate::plan::{Plan, Stage};
 use crate::record::{Observation, Recorder};
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// A target to which no connection could be made for this long, since the run's first stage began, is given up.
@@ -22,6 +22,7 @@ pub(super) struct Stages<'a> {
     planned: AtomicU64,
     ever_connected: AtomicBool,
     given_up: AtomicBool,
+    last_error: Mutex<String>,
 }
 
 impl<'a> Stages<'a> {
@@ -43,6 +44,7 @@ impl<'a> Stages<'a> {
             planned: AtomicU64::new(0),
             ever_connected: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
+            last_error: Mutex::default(),
         }
     }
 
@@ -91,18 +93,35 @@ impl<'a> Stages<'a> {
         }
     }
 
-    /// A connection failed: gives the target up if none ever succeeded.
-    pub(super) fn connect_failed(&self, now_ns: u64, error: &str) {
+    /// A connection attempt failed.
+    pub(super) fn connect_failed(&self, error: &std::io::Error) {
+        if !self.ever_connected.load(SeqCst) {
+            *lock(&self.last_error) = error.to_string();
+        }
+    }
+
+    /// Gives the target up when it has let nobody in for too long.
+    pub(super) fn give_up_if_nobody_is_there(&self, now_ns: u64) {
         let tried = now_ns.saturating_sub(self.first_start_ns.load(SeqCst));
-        if !self.ever_connected.load(SeqCst)
-            && tried >= GIVEN_UP_AFTER_NS
+        if tried >= GIVEN_UP_AFTER_NS
+            && !self.ever_connected.load(SeqCst)
             && !self.given_up.swap(true, SeqCst)
         {
-            let error = format!(
-                "no connection could be made within {} s: {error}",
-                tried / 1_000_000_000
-            );
+            let seconds = tried / 1_000_000_000;
+            let error = match lock(&self.last_error).as_str() {
+                "" => format!("no connection could be made within {seconds} s: nobody answers"),
+                error => format!("no connection could be made within {seconds} s: {error}"),
+            };
             self.recorder.observe(Observation::TargetFailed { error });
         }
     }
+
+    /// The target was given up.
+    pub(super) fn nobody_was_there(&self) -> bool {
+        self.given_up.load(SeqCst)
+    }
+}
+
+fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
 }

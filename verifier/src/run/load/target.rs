@@ -13,27 +13,41 @@ pub struct Target {
 }
 
 impl Target {
-    /// Resolves `http://host:port`.
+    /// Resolves `http://host:port`. The request's path is the plan's.
     ///
     /// # Errors
     /// When it is no such URL, or the name has no address.
     pub fn resolve(url: &str) -> Result<Target> {
+        ensure!(
+            !url.starts_with("https://"),
+            "{url}: https is not supported yet: give the target's plain http:// address"
+        );
         let host = url
             .strip_prefix("http://")
-            .with_context(|| format!("{url}: only http:// can be loaded"))?;
-        let host = host.trim_end_matches('/');
-        let with_port = if host
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-        {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
+            .with_context(|| format!("{url}: a target is written http://host:port"))?;
+        let host = host.strip_suffix('/').unwrap_or(host);
+        ensure!(
+            !host.contains(['/', '?', '#']),
+            "{url}: the path is the plan's (request.path); a target is http://host:port"
+        );
+        ensure!(
+            !host.contains('@'),
+            "{url}: credentials go into the plan's request.headers, not into the URL"
+        );
+        let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        let with_port = match port {
+            Some(Ok(_)) => host.to_owned(),
+            _ => format!("{host}:80"),
         };
-        let addresses: Vec<SocketAddr> = with_port
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in with_port
             .to_socket_addrs()
             .with_context(|| format!("cannot resolve {with_port}"))?
-            .collect();
+        {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
         ensure!(!addresses.is_empty(), "{with_port} has no address");
         Ok(Target {
             addresses,
@@ -60,7 +74,15 @@ mod tests {
             Target::resolve("http://[::1]:81").unwrap().addresses,
             ["[::1]:81".parse().unwrap()]
         );
-        assert!(Target::resolve("https://127.0.0.1").is_err());
-        assert!(Target::resolve("http://no.such.host.invalid").is_err());
+        for (url, why) in [
+            ("https://127.0.0.1", "https is not supported"),
+            ("127.0.0.1:80", "http://host:port"),
+            ("http://127.0.0.1:80/predict", "request.path"),
+            ("http://me:secret@127.0.0.1", "request.headers"),
+            ("http://no.such.host.invalid", "cannot resolve"),
+        ] {
+            let error = format!("{:#}", Target::resolve(url).unwrap_err());
+            assert!(error.contains(why), "{url}: {error}");
+        }
     }
 }

@@ -1,0 +1,235 @@
+//! One worker in one stage: the event loop that starts what is due, sleeps, and gives up what is overdue.
+
+use super::connection::{Connection, Pending, State};
+use super::pace::{Pace, nanoseconds};
+use super::schedule::ALARM;
+use super::worker::Worker;
+use crate::record::{Exchange, Outcome, Sketch};
+use anyhow::{Context, Result};
+use mio::event::Event;
+use mio::{Events, Token};
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+/// How long after a stage's end its late requests may still be sent, and how long, once the run is being
+/// stopped, what is in flight may take to end by itself. The request timeout, if that is shorter.
+const GRACE_NS: u64 = 1_000_000_000;
+
+/// How the worker itself did.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// Most connections open at once.
+    pub(super) most_opened: u32,
+    /// Delays from the moment a request could have been sent to its send.
+    pub(super) lag: Sketch,
+    pub(super) longest_lag_ns: u64,
+}
+
+/// One worker in one stage.
+pub(super) struct StageRun<'a, 'b> {
+    pub(super) worker: &'a mut Worker<'b>,
+    pub(super) index: u16,
+    pub(super) pace: Pace,
+    pub(super) connections: Vec<Connection>,
+    /// Open loop: connections without a request. May name some that have closed since.
+    pub(super) free: VecDeque<usize>,
+    /// Connections that had more to read than one turn allows.
+    pub(super) unread: Vec<usize>,
+    pub(super) in_flight: usize,
+    pub(super) opened: u32,
+    pub(super) health: Health,
+    /// When the events being handled were fetched: what they tell of had happened by then.
+    pub(super) woken_ns: u64,
+    /// Nothing planned is sent any more.
+    pub(super) closing: bool,
+    stopped_ns: Option<u64>,
+}
+
+impl<'a, 'b> StageRun<'a, 'b> {
+    pub(super) fn new(worker: &'a mut Worker<'b>, index: u16, pace: Pace) -> StageRun<'a, 'b> {
+        let head_only = worker.requests.head_only;
+        let connection = |_| Connection::new(head_only);
+        StageRun {
+            index,
+            connections: (0..pace.connections()).map(connection).collect(),
+            pace,
+            free: VecDeque::new(),
+            unread: Vec::new(),
+            in_flight: 0,
+            opened: 0,
+            health: Health::default(),
+            woken_ns: worker.clock.now_ns(),
+            closing: false,
+            stopped_ns: None,
+            worker,
+        }
+    }
+
+    /// Runs the stage to its end; the rows of all its requests are then recorded.
+    pub(super) fn run(mut self) -> (Health, Result<()>) {
+        let result = self.event_loop();
+        (self.health, result)
+    }
+
+    fn event_loop(&mut self) -> Result<()> {
+        for number in 0..self.connections.len() {
+            self.worker.schedule.at(self.pace.first_ns(number), number);
+        }
+        let mut events = Events::with_capacity(1024);
+        let mut next_tick_ns = 0;
+        while !self.connections.is_empty() {
+            let now = self.now();
+            if now >= next_tick_ns {
+                next_tick_ns = now + nanoseconds(self.worker.tick);
+                self.tick(now);
+            }
+            self.start_due(now);
+            if self.over(now) {
+                break;
+            }
+            self.sleep(&mut events)?;
+            self.woken_ns = self.now();
+            for event in &events {
+                self.event(event);
+            }
+            for number in std::mem::take(&mut self.unread) {
+                self.read(number, false);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.worker.clock.now_ns()
+    }
+
+    fn sleep(&mut self, events: &mut Events) -> Result<()> {
+        // An open loop wakes for its next arrival only when somebody could carry it.
+        let arrival = self.pace.arrival_ns().filter(|_| !self.free.is_empty());
+        let next = [self.worker.schedule.next_ns(), arrival];
+        let mut longest = self.worker.tick;
+        if let Some(due) = next.into_iter().flatten().min() {
+            let now = self.now();
+            if due <= now {
+                longest = Duration::ZERO;
+            } else if due < now + nanoseconds(longest) {
+                self.worker.schedule.wake_at(due, now)?;
+            }
+        }
+        if !self.unread.is_empty() {
+            longest = Duration::ZERO;
+        }
+        match self.worker.poll.poll(events, Some(longest)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                Err(error).context("the event queue failed")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let Token(number) = event.token();
+        if event.token() == ALARM {
+            return;
+        }
+        let closing = event.is_read_closed() || event.is_error();
+        let readable = event.is_readable() || closing;
+        let writable = event.is_writable() || closing;
+        match self.connections[number].state {
+            State::Connecting(_) if writable => self.connected(number),
+            // Whatever comes unasked on a free connection, its end included, makes it unfit for a request.
+            State::Free(_) if readable => self.close_free(number),
+            State::Busy(_) => {
+                // A server may answer before it has the whole request, and then close.
+                let refused = writable && self.connections[number].write_rest().is_err();
+                if readable || refused {
+                    self.read(number, closing || refused);
+                }
+                if refused && matches!(self.connections[number].state, State::Busy(_)) {
+                    self.close(number);
+                    self.fail(number, Outcome::Reset, self.now());
+                }
+            }
+            State::Closed | State::Connecting(_) | State::Free(_) => {}
+        }
+    }
+
+    /// Starts what is due: closed-loop requests whose wait is over, open-loop connections and arrivals.
+    fn start_due(&mut self, now: u64) {
+        while let Some((due_ns, number)) = self.worker.schedule.due(now) {
+            if self.pace.is_open() {
+                if matches!(self.connections[number].state, State::Closed) && self.wanted(now) {
+                    self.connect(number);
+                }
+            } else if due_ns < self.pace.end_ns() && self.connections[number].pending.is_none() {
+                self.begin(number, due_ns, due_ns);
+            }
+        }
+        self.start_arrivals(now);
+    }
+
+    /// Open loop: there are requests to come that need connections.
+    pub(super) fn wanted(&self, now: u64) -> bool {
+        !self.closing && (now < self.pace.end_ns() || self.pace.arrival_ns().is_some())
+    }
+
+    /// What is looked at every few milliseconds: deadlines, somebody's wish to stop, rows to hand over.
+    fn tick(&mut self, now: u64) {
+        self.worker.stages.give_up_if_nobody_is_there(now);
+        if self.stopped_ns.is_none() && self.worker.stages.stopped() {
+            self.stopped_ns = Some(now);
+            self.pace.stop(now);
+        }
+        let grace = GRACE_NS.min(self.worker.timeout_ns);
+        let sends_until = self.pace.end_ns() + if self.stopped_ns.is_some() { 0 } else { grace };
+        if now >= sends_until && !self.closing {
+            self.closing = true;
+            self.leave_unsent(now);
+        }
+        let give_up_all = self.stopped_ns.is_some_and(|at| now >= at + grace);
+        for number in 0..self.connections.len() {
+            let connection = &self.connections[number];
+            if connection.deadline_ns != 0 && (give_up_all || now >= connection.deadline_ns) {
+                self.give_up(number, now);
+            }
+        }
+        self.worker.hand_over();
+    }
+
+    /// No more is sent: what is still waiting for a connection never was.
+    fn leave_unsent(&mut self, now: u64) {
+        while let Some(intended_ns) = self.pace.arrival_ns() {
+            self.pace.take_arrival();
+            let pending = Pending::new(self.worker.next_seq(), intended_ns, now);
+            self.record(pending.row(Outcome::Unsent, 0, 0, 0, self.index, now));
+        }
+        for number in 0..self.connections.len() {
+            if let State::Connecting(_) = self.connections[number].state {
+                self.give_up(number, now);
+            }
+        }
+    }
+
+    fn over(&self, now: u64) -> bool {
+        now >= self.pace.end_ns() && self.in_flight == 0 && self.pace.arrival_ns().is_none()
+    }
+
+    /// A deadline has passed, or the stage or the run is ending.
+    fn give_up(&mut self, number: usize, now: u64) {
+        if let State::Connecting(_) = self.connections[number].state {
+            if self.stopped_ns.is_some() && !self.worker.stages.nobody_was_there() {
+                self.close(number);
+                return self.fail(number, Outcome::Unsent, now);
+            }
+            self.connections[number].addresses_failed += 1;
+            return self.connect_failed(number, now, &ErrorKind::TimedOut.into());
+        }
+        self.close(number);
+        self.fail(number, Outcome::Timeout, now);
+    }
+
+    pub(super) fn record(&mut self, row: Exchange) {
+        self.worker.record(row);
+    }
+}
