@@ -58,7 +58,7 @@ fn more_workers_than_connections_lose_no_request() {
         let recorded = drive(&plan, &server.url, 5, &CancellationToken::new());
         assert_all(&recorded.exchanges, Outcome::Ok);
         assert_eq!(opened(&recorded), 2);
-        if stage.contains("rate") {
+        if stage.contains("'rate'") {
             assert_eq!(recorded.exchanges.len(), 30);
         }
     }
