@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Connections of a stage are opened this far apart, or within a tenth of the stage if that is shorter.
 const OPENING_GAP_NS: f64 = 100_000.0;
 
+/// An open loop denser than this is sent in batches this far apart. The delay is part of the latency and of the lag.
+const WAKE_GAP_NS: u64 = 50_000;
+
 /// One worker's part of a stage's arrivals. Requests, connections and users are dealt to workers in turn.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
@@ -119,6 +122,17 @@ impl Pace {
         // Each from the start anew: nothing adds up over a long stage.
         let at_ns = self.start_ns + (index as f64 / rate * 1e9).round() as u64;
         (at_ns < self.end_ns && self.takes_part()).then_some(at_ns)
+    }
+
+    /// Open loop: how long after now the next wake-up may be at the earliest. Only where arrivals are denser
+    /// than [`WAKE_GAP_NS`] anyway: to wake for each would cost more than to send it.
+    pub(super) fn wake_gap_ns(&self) -> u64 {
+        match self.load {
+            Load::Rate { rate, .. } if self.workers as f64 / rate * 1e9 < WAKE_GAP_NS as f64 => {
+                WAKE_GAP_NS
+            }
+            _ => 0,
+        }
     }
 
     /// Open loop: takes the request that [`Pace::arrival_ns`] gave.

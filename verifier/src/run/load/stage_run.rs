@@ -106,11 +106,12 @@ impl<'a, 'b> StageRun<'a, 'b> {
 
     fn sleep(&mut self, events: &mut Events) -> Result<()> {
         // An open loop wakes for its next arrival only when somebody could carry it.
+        let now = self.now();
         let arrival = self.pace.arrival_ns().filter(|_| !self.free.is_empty());
+        let arrival = arrival.map(|at| at.max(now + self.pace.wake_gap_ns()));
         let next = [self.worker.schedule.next_ns(), arrival];
         let mut longest = self.worker.tick;
         if let Some(due) = next.into_iter().flatten().min() {
-            let now = self.now();
             if due <= now {
                 longest = Duration::ZERO;
             } else if due < now + nanoseconds(longest) {
