@@ -24,3 +24,7 @@ deny *ARGS="bans licenses sources":
 # Throughput of the verifier beside wrk, and the service's CPU per request traced and untraced, interleaved
 bench *ARGS:
     bench/run {{ARGS}}
+
+# The load engine alone beside wrk: CPU per request of the generator, closed and open loop, interleaved
+bench-load:
+    bench/load
