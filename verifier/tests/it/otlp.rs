@@ -60,14 +60,18 @@ impl Intake {
         let books = self.receiver.stop();
         self.recording.stop().unwrap();
         let recorded = self.folder.read().unwrap();
-        let last = recorded.journal.iter().filter_map(|e| {
+        let mut last = recorded.journal.iter().filter_map(|e| {
             if let Observation::Receiver(r) = &e.observation {
                 Some(r)
             } else {
                 None
             }
         });
-        assert_eq!(last.last(), Some(&books), "the journal has the final books");
+        assert_eq!(
+            last.next_back(),
+            Some(&books),
+            "the journal has the final books"
+        );
         (books, recorded)
     }
 
