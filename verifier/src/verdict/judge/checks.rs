@@ -312,6 +312,8 @@ fn sentence(check: &Check) -> String {
         .stage
         .as_ref()
         .map(|stage| format!("{stage}: "))
+        // A threshold of one stage begins with its name already.
+        .filter(|stage| !check.name.starts_with(stage.as_str()))
         .unwrap_or_default();
     let what = match check.outcome {
         Judgement::Fail => format!("{} does not hold", check.name),

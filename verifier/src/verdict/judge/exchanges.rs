@@ -42,7 +42,7 @@ pub(super) fn per_second(
     stage: usize,
     duration_seconds: f64,
 ) -> Option<f64> {
-    let end_ns = timeline.stage_start_ns(stage)? + (duration_seconds * 1e9) as u64;
+    let end_ns = timeline.stage_start_ns(stage)? + (duration_seconds * 1e9).round() as u64;
     let answered = timeline
         .stage(stage)
         .filter(|(e, _)| e.outcome.answered() && e.done_ns <= end_ns)
