@@ -117,6 +117,19 @@ impl<'a> Timeline<'a> {
             })
     }
 
+    /// When the stage's load had ended, on the run's clock; `None` if it did not.
+    pub fn stage_end_ns(&self, index: usize) -> Option<u64> {
+        self.recorded
+            .journal
+            .iter()
+            .find_map(|entry| match entry.observation {
+                Observation::StageEnded { stage, .. } if usize::from(stage) == index => {
+                    Some(entry.at_ns)
+                }
+                _ => None,
+            })
+    }
+
     /// Observations, in order.
     pub fn observations(&self) -> impl Iterator<Item = &Observation> {
         self.recorded.journal.iter().map(|entry| &entry.observation)

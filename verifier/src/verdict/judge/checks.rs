@@ -17,15 +17,16 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
     for (index, stage) in stages.iter().enumerate() {
         checks.push(books(timeline, index, stage));
         checks.push(generator(timeline, stage));
+        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         let judged = timeline
             .plan
             .thresholds
             .iter()
+            .filter(of_stage)
             .any(|t| t.metric == Metric::Coverage);
         if !judged && !timeline.plan.traces.spans.is_empty() {
             checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
         }
-        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         checks.extend(
             timeline
                 .plan

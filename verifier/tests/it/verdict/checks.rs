@@ -111,6 +111,20 @@ fn coverage_is_always_judged() {
     assert!(verdict.stages[0].spans_ms.is_empty());
 }
 
+/// A stage's own bound on coverage leaves the other stages' coverage judged.
+#[test]
+fn coverage_of_one_stage_does_not_excuse_another() {
+    let mut run = Run::of_stages(&[("warm", 100), ("stress", 100)]);
+    run.thresholds(&["stress: coverage>=99%"]);
+    run.lose(ROOT, |seq| seq == 1 || seq == 150);
+    let verdict = run.judge();
+    assert_eq!(named(&verdict, Judgement::Fail), ["coverage==1"]);
+    assert_eq!(
+        check(&verdict, "coverage==1").stage.as_deref(),
+        Some("warm")
+    );
+}
+
 #[test]
 fn a_lost_row_unbalances_the_books() {
     let mut run = Run::of(1000);

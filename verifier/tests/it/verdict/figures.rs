@@ -143,6 +143,16 @@ fn figures_are_exact() {
     );
 }
 
+/// Requests so rare that the last was answered long before the stage's end.
+#[test]
+fn a_stage_that_was_not_cut_short_lasts_as_planned() {
+    let mut run = Run::of(5);
+    run.plan.stages[0].duration = std::time::Duration::from_millis(100);
+    let verdict = run.judge();
+    assert_eq!(stage(&verdict).duration_seconds, 0.1);
+    assert_eq!(stage(&verdict).requests_per_second, Some(50.0));
+}
+
 /// A run cut short lasts to its last row, and that row counts.
 #[test]
 fn the_last_answer_is_within_the_duration_it_defines() {
