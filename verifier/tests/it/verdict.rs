@@ -1,5 +1,7 @@
 //! Verdicts on run folders made by hand: real files, judged as `verifier judge` does.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod builder;
 mod checks;
 mod clocks;
