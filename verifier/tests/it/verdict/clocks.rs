@@ -67,3 +67,26 @@ fn a_span_that_ends_before_it_starts_has_no_duration() {
     let verdict = run.judge();
     assert_eq!(stage(&verdict).spans_ms["model_inference"].max, Some(0.0));
 }
+
+/// Times at the ends of 64 bits are figures like others: nothing overflows, nothing is drawn outside.
+#[test]
+fn absurd_times_are_survived() {
+    let mut run = Run::of(1200);
+    let absurd = [
+        (0, u64::MAX),
+        (0, 1 << 63),
+        (u64::MAX, 0),
+        (1 << 63, u64::MAX),
+    ];
+    for span in &mut run.spans {
+        let which = (span.seq + u64::from(span.name)) % 4;
+        (span.start_unix_ns, span.end_unix_ns) = absurd[usize::try_from(which).unwrap()];
+    }
+    let written = run.write();
+    let verdict = written.judge();
+    assert!(verdict.clocks[0].contradictory);
+    let tail = stage(&verdict).tail.as_ref().unwrap();
+    let sum: f64 = tail.parts.iter().map(|p| p.p99_band_ms).sum();
+    assert!((sum - tail.p99_band_ms).abs() < 10.0, "{tail:?}");
+    assert!(!written.text("report.html").contains("NaN"));
+}

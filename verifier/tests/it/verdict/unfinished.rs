@@ -199,3 +199,47 @@ fn a_starved_generator_does_not_excuse_a_missing_trace() {
         assert_eq!(stage(&verdict).traces.missing, 1);
     }
 }
+
+/// A torn end is a crash; damage before the end is not, and nothing is judged by it.
+#[test]
+fn a_damaged_folder_is_refused() {
+    let refused = |damage: &dyn Fn(&verifier::record::RunFolder)| {
+        let written = Run::of(20).write();
+        damage(&written.folder);
+        let error = verifier::verdict::judge_folder(&written.folder)
+            .err()
+            .unwrap();
+        format!("{error:#}")
+    };
+    let error = refused(&|folder| append(&folder.journal(), b"no json\n"));
+    assert!(
+        error.contains("journal.jsonl line") && error.contains("is damaged"),
+        "{error}"
+    );
+    let error = refused(&|folder| append(&folder.exchange_rows(), &[255; 64]));
+    assert!(
+        error.contains("row 20 of") && error.contains("is damaged"),
+        "{error}"
+    );
+    let error = refused(&|folder| fs::remove_file(folder.span_rows()).unwrap());
+    assert!(error.contains("spans.rows"), "{error}");
+    let error = refused(&|folder| fs::remove_file(folder.plan()).unwrap());
+    assert!(error.contains("plan.toml"), "{error}");
+    let error = refused(&|folder| fs::write(folder.span_rows(), [0; 64]).unwrap());
+    assert!(error.contains("is not a file of"), "{error}");
+}
+
+/// `verifier show` reads what `verifier judge` wrote, and says so where it can not.
+#[test]
+fn a_verdict_of_another_schema_is_refused() {
+    let written = Run::of(20).write();
+    let read = || verifier::verdict::read_verdict(&written.folder);
+    assert!(format!("{:#}", read().unwrap_err()).contains("verifier judge"));
+    written.judge();
+    let path = written.folder.path().join("verdict.json");
+    let other = fs::read_to_string(&path)
+        .unwrap()
+        .replace("verdict/1", "verdict/9");
+    fs::write(&path, other).unwrap();
+    assert!(format!("{:#}", read().unwrap_err()).contains("verdict/9"));
+}
