@@ -5,7 +5,7 @@ mod clocks;
 mod trace;
 
 pub use clocks::SenderOffset;
-pub use trace::{Fault, Trace};
+pub use trace::{Fault, Trace, with_repeats};
 
 use crate::plan::Plan;
 use crate::record::{Exchange, Observation, Recorded, Span, Table};

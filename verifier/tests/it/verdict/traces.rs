@@ -160,3 +160,31 @@ fn foreign_spans_come_from_the_receivers_last_books() {
     assert_eq!(verdict.receiver.foreign_examples.len(), 1);
     assert!(verdict.stages.iter().all(|s| s.traces.foreign == 7));
 }
+
+/// A target that keeps a request's context for its own work sends its spans under that trace for ever.
+#[test]
+fn a_trace_of_many_spans() {
+    let mut run = Run::of(100);
+    let other = run.number(Table::SpanName, "GET /cache");
+    let mut span = *run.span(3, INFERENCE);
+    (span.name, span.status) = (other, 2);
+    for again in 0..30_000 {
+        // Each comes twice.
+        span.span_id = 1 << 32 | again / 2;
+        span.arrived_ns += MS;
+        run.spans.push(span);
+    }
+    let verdict = run.judge();
+    assert_eq!(verdict.outcome, Judgement::Pass);
+    assert_eq!(stage(&verdict).traces.duplicate, 15_000);
+    assert_eq!(
+        stage(&verdict).traces.late,
+        0,
+        "only expected spans make a trace late"
+    );
+    let errors = &stage(&verdict).error_spans.spans;
+    assert_eq!(
+        (errors[0].name.as_str(), errors[0].count),
+        ("GET /cache", 15_000)
+    );
+}
