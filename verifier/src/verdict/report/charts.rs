@@ -207,7 +207,7 @@ pub(super) fn attribution(stages: &[Stage]) -> Result<Option<String>> {
                 let top = 40 + 66 * row as i32 + 26 * band as i32;
                 let label = format!("{name}, {}", ["median", "slowest 1 %"][band]);
                 let anchored = text(12).pos(Pos::new(HPos::Right, VPos::Center));
-                area.draw_text(&label, &anchored, (left as i32 - 8, top + 10))
+                area.draw_text(&label, &anchored, (left - 8, top + 10))
                     .map_err(drawing)?;
                 let mut x = f64::from(left);
                 for (place, part) in tail.parts.iter().enumerate() {

@@ -170,7 +170,7 @@ fn a_trace_of_many_spans() {
     (span.name, span.status) = (other, 2);
     for again in 0..30_000 {
         // Each comes twice.
-        span.span_id = 1 << 32 | again / 2;
+        span.span_id = (1 << 32) + again / 2;
         span.arrived_ns += MS;
         run.spans.push(span);
     }
