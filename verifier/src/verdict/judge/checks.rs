@@ -17,15 +17,16 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
     for (index, stage) in stages.iter().enumerate() {
         checks.push(books(timeline, index, stage));
         checks.push(generator(timeline, stage));
+        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         let judged = timeline
             .plan
             .thresholds
             .iter()
+            .filter(of_stage)
             .any(|t| t.metric == Metric::Coverage);
         if !judged && !timeline.plan.traces.spans.is_empty() {
             checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
         }
-        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         checks.extend(
             timeline
                 .plan
@@ -330,6 +331,8 @@ fn sentence(check: &Check) -> String {
         .stage
         .as_ref()
         .map(|stage| format!("{stage}: "))
+        // A threshold of one stage begins with its name already.
+        .filter(|stage| !check.name.starts_with(stage.as_str()))
         .unwrap_or_default();
     let what = match check.outcome {
         Judgement::Fail => format!("{} does not hold", check.name),
