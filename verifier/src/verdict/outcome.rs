@@ -214,7 +214,7 @@ pub struct Traces {
     pub late: u64,
     /// Spans that arrived during the run and are of no request of it; of the whole run, the same in each stage.
     pub foreign: u64,
-    /// Exchanges without an answer whose server span came all the same: the server ended after the client gave up.
+    /// Exchanges without an answer of whose trace spans came all the same: the server went on after the client had given up.
     pub unanswered_with_trace: u64,
     /// `complete / expected`.
     #[schemars(range(min = 0.0, max = 1.0))]

@@ -30,7 +30,7 @@ fn a_stages_threshold_speaks_of_that_stage_only() {
     let reasons = run.judge().reasons;
     assert_eq!(
         reasons[0],
-        "warm: p99<50ms does not hold (101.97): 700 samples"
+        "warm: p99<50ms does not hold (101.970 ms): 700 samples"
     );
     run.thresholds(&["p99<50ms"]);
     let verdict = run.judge();
@@ -47,7 +47,7 @@ fn a_stages_threshold_speaks_of_that_stage_only() {
     );
     assert_eq!(
         verdict.reasons,
-        ["warm: p99<50ms does not hold (101.97): 700 samples"]
+        ["warm: p99<50ms does not hold (101.970 ms): 700 samples"]
     );
 }
 
@@ -90,7 +90,7 @@ fn every_other_metric() {
     run.thresholds(&holding);
     let verdict = run.judge();
     assert_eq!(verdict.outcome, Judgement::Pass, "{:#?}", verdict.reasons);
-    assert_eq!(verdict.checks.len(), 4 + holding.len());
+    assert_eq!(verdict.checks.len(), 5 + holding.len());
 }
 
 /// Coverage is judged whether the plan names it or not; a plan without expected spans judges no traces.
@@ -147,8 +147,9 @@ fn a_replica_that_died_is_told() {
         expected: false,
     });
     let verdict = run.judge();
+    assert_eq!(named(&verdict, Judgement::Fail), ["replicas_alive"]);
     assert_evidence(
-        check(&verdict, "run_whole"),
+        check(&verdict, "replicas_alive"),
         "replica 42 of the service ended unasked (signal: 9)",
     );
 }

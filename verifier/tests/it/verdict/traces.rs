@@ -12,7 +12,7 @@ fn all_complete_passes() {
     assert_eq!(verdict.outcome, Judgement::Pass, "{:#?}", verdict.checks);
     assert_eq!(
         verdict.reasons,
-        ["all 6 checks hold: 1000 requests answered, 1000 of 1000 traces complete"]
+        ["all 7 checks hold: 1000 requests answered, 1000 of 1000 traces complete"]
     );
     assert_evidence(
         check(&verdict, "coverage==1"),
