@@ -1,4 +1,5 @@
 //! The verifier's integration tests: one binary, a module per subject.
 
 mod architecture;
+mod otlp;
 mod run;
