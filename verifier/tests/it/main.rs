@@ -3,3 +3,4 @@
 mod architecture;
 mod otlp;
 mod run;
+mod target;
