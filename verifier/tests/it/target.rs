@@ -275,7 +275,8 @@ fn the_real_child_ends_when_its_parent_is_gone() {
     let dir = TempDir::new().unwrap();
     let port_file = dir.path().join("port");
     let mut child = Command::new(VERIFIER)
-        .args(["__serve", "--listen", "127.0.0.1:0", "--port-file"])
+        .args(["__serve", "--drain-delay", "0s"])
+        .args(["--listen", "127.0.0.1:0", "--port-file"])
         .arg(&port_file)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -303,7 +304,9 @@ fn the_real_one_is_reachable_at_its_url() {
     let journal = Journalling::start();
     let program = Program {
         path: VERIFIER.into(),
-        args: vec!["__serve".into()],
+        args: ["__serve", "--drain-delay", "0s"]
+            .map(OsString::from)
+            .into(),
     };
     let target = Target::started(&program, 2, otlp(), journal.path()).unwrap();
     let address = target.url().strip_prefix("http://").unwrap().to_owned();
