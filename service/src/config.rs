@@ -63,6 +63,16 @@ pub struct HealthcheckArgs {
     pub listen: std::net::SocketAddr,
 }
 
+impl ServeArgs {
+    /// What `serve` without flags would use: defaults, and the environment's `IRIS_*`.
+    ///
+    /// # Errors
+    /// A variable that can not be used.
+    pub fn from_environment() -> Result<ServeArgs, clap::Error> {
+        Ok(Cli::try_parse_from(["iris-prediction-api"])?.serve)
+    }
+}
+
 impl HealthcheckArgs {
     /// The URL to ask.
     pub fn url(&self) -> String {

@@ -4,12 +4,18 @@ use std::fmt::{self, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use crate::telemetry::now_unix_ns;
 
@@ -24,25 +30,59 @@ pub struct LogOptions {
     pub google_cloud_project: Option<String>,
 }
 
-/// Sends log lines to stdout, for the rest of the process's life.
+/// Turns the process's own spans (start-up, training, shutdown) into OpenTelemetry spans, once there
+/// is a provider for them: the log opens before telemetry does.
+#[derive(Clone)]
+pub struct Spans(reload::Handle<Option<OpenTelemetryLayer<Registry, SdkTracer>>, Registry>);
+
+impl fmt::Debug for Spans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spans").finish_non_exhaustive()
+    }
+}
+
+impl Spans {
+    /// From now on, spans go to this provider.
+    ///
+    /// # Errors
+    /// The log is gone.
+    pub fn go_to(&self, provider: &SdkTracerProvider) -> anyhow::Result<()> {
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("lifecycle"));
+        self.0
+            .reload(Some(layer))
+            .context("spans can not be set up")
+    }
+}
+
+/// Sends log lines to stdout, for the rest of the process's life. Whatever the log's filter, the
+/// process's own spans are kept for [`Spans`].
 ///
 /// # Errors
 /// The filter is not one, or there is a subscriber already.
-pub fn init(options: LogOptions) -> anyhow::Result<()> {
+pub fn init(options: LogOptions) -> anyhow::Result<Spans> {
     let filter = EnvFilter::try_new(&options.filter)
         .with_context(|| format!("--log {:?} is not a filter", options.filter))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stdout);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stdout);
     let json = JsonLines {
         google_cloud_project: options.google_cloud_project,
     };
-    let set = if options.json {
-        lines.event_format(json).try_init()
+    let lines = if options.json {
+        lines.event_format(json).with_filter(filter).boxed()
     } else {
-        lines.try_init()
+        lines.with_filter(filter).boxed()
     };
-    set.map_err(|error| anyhow::anyhow!("logs can not be set up: {error}"))
+    let (spans, handle) = reload::Layer::new(None);
+    // Spans alone: the request path has none of these, so it never pays for them.
+    let own = |metadata: &Metadata<'_>| {
+        metadata.is_span() && metadata.target().starts_with("iris_prediction_api")
+    };
+    let own = FilterFn::new(own).with_max_level_hint(Level::INFO);
+    tracing_subscriber::registry()
+        .with(spans.with_filter(own))
+        .with(lines)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("logs can not be set up: {error}"))?;
+    Ok(Spans(handle))
 }
 
 /// One JSON object per event.

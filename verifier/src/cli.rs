@@ -107,7 +107,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub otlp_http: Option<SocketAddr>,
 
-    /// The run folder [default: runs/<plan>-<time>]
+    /// The run folder [default: runs/PLAN-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 

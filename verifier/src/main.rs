@@ -62,37 +62,29 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         headless: args.headless,
     };
     let ended = run::run(plan, &setup)?;
-    let judged = verdict::judge_folder(&ended.folder)
-        .and_then(|judged| verdict::write_reports(&ended.folder, &judged).map(|()| judged.verdict));
-    let verdict = match judged {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            eprintln!("verifier: {error:#}");
-            return Ok(ExitCode::from(if ended.interrupted {
-                INTERRUPTED
-            } else {
-                UNKNOWN
-            }));
-        }
-    };
-    print(&verdict, args.json)?;
-    eprintln!(
-        "report: {}",
-        ended.folder.path().join("report.html").display()
-    );
+    let code = report(&ended.folder, args.json).unwrap_or_else(|error| {
+        eprintln!("verifier: {error:#}");
+        ExitCode::from(UNKNOWN)
+    });
     Ok(if ended.interrupted {
         ExitCode::from(INTERRUPTED)
     } else {
-        ExitCode::from(verdict.outcome.exit_code())
+        code
     })
 }
 
-fn judge(args: &FolderArgs) -> anyhow::Result<ExitCode> {
-    let folder = RunFolder::open(&args.run)?;
-    let judged = verdict::judge_folder(&folder)?;
-    verdict::write_reports(&folder, &judged)?;
-    print(&judged.verdict, args.json)?;
+/// Judges the folder, prints the verdict, writes the reports: in this order, so that a full disk
+/// still leaves the verdict on the terminal.
+fn report(folder: &RunFolder, json: bool) -> anyhow::Result<ExitCode> {
+    let judged = verdict::judge_folder(folder)?;
+    print(&judged.verdict, json)?;
+    verdict::write_reports(folder, &judged)?;
+    eprintln!("report: {}", folder.path().join("report.html").display());
     Ok(ExitCode::from(judged.verdict.outcome.exit_code()))
+}
+
+fn judge(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    report(&RunFolder::open(&args.run)?, args.json)
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {

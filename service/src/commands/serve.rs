@@ -26,6 +26,8 @@ pub struct Prepared {
     pub model: Model,
     /// What telemetry is told.
     pub telemetry: TelemetryEnvironment,
+    /// Where the process's own spans go.
+    pub spans: logs::Spans,
 }
 
 /// Reads the model and the environment, and opens the log. No port is bound yet.
@@ -35,11 +37,15 @@ pub struct Prepared {
 pub fn prepare(args: &ServeArgs) -> anyhow::Result<Prepared> {
     let telemetry = TelemetryEnvironment::read(args, &environment)?;
     let model = model(args.model.as_deref())?;
-    logs::init(log_options(args, telemetry.log_level))?;
+    let spans = logs::init(log_options(args, telemetry.log_level))?;
     for warning in &telemetry.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Prepared { model, telemetry })
+    Ok(Prepared {
+        model,
+        telemetry,
+        spans,
+    })
 }
 
 fn model(path: Option<&Path>) -> anyhow::Result<Model> {
@@ -53,7 +59,7 @@ fn model(path: Option<&Path>) -> anyhow::Result<Model> {
 }
 
 /// `OTEL_LOG_LEVEL` sets the level of telemetry's own lines.
-fn log_options(args: &ServeArgs, telemetry: Option<&str>) -> LogOptions {
+pub(super) fn log_options(args: &ServeArgs, telemetry: Option<&str>) -> LogOptions {
     let telemetry = telemetry
         .map(|level| format!(",iris_prediction_api::telemetry={level},opentelemetry={level}"));
     LogOptions {
@@ -69,6 +75,8 @@ fn log_options(args: &ServeArgs, telemetry: Option<&str>) -> LogOptions {
 /// The address is taken, the port file can not be written, or a worker failed.
 pub fn run(args: &ServeArgs, prepared: Prepared) -> anyhow::Result<()> {
     let telemetry = Telemetry::start(&prepared.telemetry.config)?;
+    prepared.spans.go_to(telemetry.tracer_provider())?;
+    let starting = tracing::info_span!("startup", version = env!("CARGO_PKG_VERSION"));
     let predictor = Predictor::new(prepared.model, telemetry.recorder(), args.limits());
     let state = AppState::new(predictor);
     state.metrics.register_books(telemetry.books_handle());
@@ -85,13 +93,21 @@ pub fn run(args: &ServeArgs, prepared: Prepared) -> anyhow::Result<()> {
 
     let address = listeners.address();
     let mut announced = Ok(());
+    let mut stopping = tracing::Span::none();
+    let announce = || {
+        let announced = announce(address, &state, args.port_file.as_deref());
+        drop(starting);
+        announced
+    };
     let shutdown = async {
-        announced = until_told(|| announce(address, &state, args.port_file.as_deref())).await;
+        announced = until_told(announce).await;
     };
     let served = serve(listeners, &serve_options(args), worker, shutdown, || {
+        stopping = tracing::info_span!("shutdown");
         state.readiness.drain();
         tracing::info!("Shutdown has begun");
     });
+    drop(stopping);
     // Whatever went wrong, spans that are already there are sent.
     telemetry.shutdown(args.flush_timeout);
     announced?;

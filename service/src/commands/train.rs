@@ -5,15 +5,18 @@ use std::fs;
 
 use anyhow::Context as _;
 
-use crate::config::TrainArgs;
+use crate::commands::serve;
+use crate::config::{ServeArgs, TelemetryEnvironment, TrainArgs, environment};
+use crate::logs;
 use crate::model::{Artifact, training};
+use crate::telemetry::{Exporter, Telemetry};
 
 /// Trains, and returns what to print.
 ///
 /// # Errors
 /// The accuracy is not reached, or the artifact can not be written.
 pub fn run(args: &TrainArgs) -> anyhow::Result<String> {
-    let artifact = training::train()?;
+    let artifact = traced(training::train)?;
     let mut report = judgement(&artifact);
     if let Some(path) = &args.output {
         let json = serde_json::to_string_pretty(&artifact)? + "\n";
@@ -22,6 +25,24 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<String> {
         writeln!(report, "\nwritten to {}", path.display())?;
     }
     Ok(report)
+}
+
+/// Trains inside a span of its own, if the environment names somewhere to export it to.
+fn traced<T, E>(train: impl FnOnce() -> Result<T, E>) -> anyhow::Result<T>
+where
+    anyhow::Error: From<E>,
+{
+    let args = ServeArgs::from_environment()?;
+    let environment = TelemetryEnvironment::read(&args, &environment)?;
+    if matches!(environment.config.exporter, Exporter::None { .. }) {
+        return Ok(train()?);
+    }
+    let spans = logs::init(serve::log_options(&args, environment.log_level))?;
+    let telemetry = Telemetry::start(&environment.config)?;
+    spans.go_to(telemetry.tracer_provider())?;
+    let trained = tracing::info_span!("training").in_scope(train);
+    telemetry.shutdown(environment.config.flush_timeout);
+    Ok(trained?)
 }
 
 fn judgement(artifact: &Artifact) -> String {

@@ -1,5 +1,5 @@
 //! The small rules of the HTTP semantic conventions: which methods are known, how a span is named,
-//! what of a URL may be shown. All on the stack: the request path allocates for none of it.
+//! what of a URL may be shown, how few attributes fit on the stack.
 
 use std::borrow::Cow;
 
@@ -106,37 +106,12 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// `{method} {route}`, put together on the stack; the route alone decides if it is too long.
-pub(super) struct SpanName {
-    bytes: [u8; 96],
-    len: usize,
-    alone: &'static str,
-}
-
-impl SpanName {
-    pub(super) fn new(method: &'static str, route: Option<&'static str>) -> SpanName {
-        // The conventions' name for a method outside the list is `HTTP`.
-        let method = if method == OTHER { "HTTP" } else { method };
-        let mut name = SpanName {
-            bytes: [0; 96],
-            len: 0,
-            alone: method,
-        };
-        if let Some(route) = route {
-            let len = method.len() + 1 + route.len();
-            if let Some(bytes) = name.bytes.get_mut(..len) {
-                bytes[..method.len()].copy_from_slice(method.as_bytes());
-                bytes[method.len()] = b' ';
-                bytes[method.len() + 1..].copy_from_slice(route.as_bytes());
-                name.len = len;
-            }
-        }
-        name
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        let whole = std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default();
-        if whole.is_empty() { self.alone } else { whole }
+/// `{method} {route}`, or the method alone; `HTTP` is the conventions' name for one not in the list.
+pub(super) fn span_name(method: &'static str, route: Option<&'static str>) -> Box<str> {
+    let method = if method == OTHER { "HTTP" } else { method };
+    match route {
+        Some(route) => format!("{method} {route}").into(),
+        None => method.into(),
     }
 }
 
@@ -178,15 +153,9 @@ mod tests {
 
     #[test]
     fn names_never_hold_what_a_caller_chose() {
-        assert_eq!(
-            SpanName::new("POST", Some("/predict")).as_str(),
-            "POST /predict"
-        );
-        assert_eq!(SpanName::new("GET", None).as_str(), "GET");
-        assert_eq!(SpanName::new(OTHER, None).as_str(), "HTTP");
-        assert_eq!(
-            SpanName::new(OTHER, Some("/predict")).as_str(),
-            "HTTP /predict"
-        );
+        assert_eq!(&*span_name("POST", Some("/predict")), "POST /predict");
+        assert_eq!(&*span_name("GET", None), "GET");
+        assert_eq!(&*span_name(OTHER, None), "HTTP");
+        assert_eq!(&*span_name(OTHER, Some("/predict")), "HTTP /predict");
     }
 }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod conventions;
+mod description;
 pub mod docs;
 pub mod health;
 mod listeners;

@@ -11,11 +11,11 @@ use hyper::{
 };
 use tower::Service as _;
 
+pub use super::description::Peer;
 use super::{
     conventions::known_method,
     server_span::{Outcome, ServerSpan},
 };
-pub use super::{server_span::Peer, traceparent::Parent};
 use crate::telemetry::{Permit, Recorder, now_unix_ns};
 
 /// Counts requests as they begin and end; every `started` is followed by one `observe`.
@@ -171,7 +171,6 @@ fn is_probe(path: &str) -> bool {
 /// went away and hyper dropped the work in the middle; so no way out of it loses the span.
 struct Exchange<'a, O: Observe> {
     trace: &'a Trace<O>,
-    peer: &'a Peer,
     method: &'static str,
     route: Option<&'static str>,
     start_unix_ns: u64,
@@ -184,7 +183,7 @@ struct Exchange<'a, O: Observe> {
 }
 
 impl<'a, O: Observe> Exchange<'a, O> {
-    fn begin<B>(trace: &'a Trace<O>, peer: &'a Peer, request: &Request<B>) -> Exchange<'a, O> {
+    fn begin<B>(trace: &'a Trace<O>, peer: &Peer, request: &Request<B>) -> Exchange<'a, O> {
         let TraceOptions {
             route_of,
             propagate,
@@ -195,13 +194,13 @@ impl<'a, O: Observe> Exchange<'a, O> {
         trace.observe.started();
         let path = request.uri().path();
         let traced = trace.recorder.enabled() && (trace_probes || !is_probe(path));
+        let route = route_of(path);
         Exchange {
             trace,
-            peer,
             method: known_method(request.method()),
-            route: route_of(path),
+            route,
             start_unix_ns,
-            span: traced.then(|| ServerSpan::new(request, propagate, trust_forwarded)),
+            span: traced.then(|| ServerSpan::new(request, peer, route, propagate, trust_forwarded)),
             refused: false,
             status: None,
             permit: None,
@@ -220,20 +219,12 @@ impl<O: Observe> Drop for Exchange<'_, O> {
                 Some(_) => None,
             };
             let recorder = self.trace.recorder;
+            // Refused, or gone while it waited: then the reserve pays.
+            let admitted = self.permit.is_some();
             let times = (self.start_unix_ns, end);
-            span.end(
-                self.peer,
-                self.route,
-                times,
-                Outcome { status, error_type },
-                |record| {
-                    // Without a permit (refused, or gone while it waited) the reserve pays.
-                    match self.permit {
-                        Some(_) => recorder.record(record),
-                        None => recorder.record_refused(record),
-                    }
-                },
-            );
+            span.end(times, Outcome { status, error_type }, |span, shared| {
+                recorder.record_described(span, shared, admitted);
+            });
         }
         let duration = Duration::from_nanos(end - self.start_unix_ns);
         self.trace

@@ -2,7 +2,7 @@
 //! the same field order and with the same omissions as prost: byte for byte what the SDK sends.
 
 use super::{
-    span::{Kind, SpanRecord, Status, Value},
+    span::{Attribute, Kind, SpanRecord, Status, Value},
     wire::{
         AnyValue, field_len, key_value_len, put_head, put_key_value, put_text, put_varint,
         text_len, varint_len,
@@ -119,24 +119,49 @@ fn tail<'a>(span: &SpanRecord<'a>) -> Tail<'a> {
     }
 }
 
-/// Bytes of the span's content, without the field head of `ScopeSpans.spans`.
-pub(super) fn span_len(span: &SpanRecord<'_>) -> usize {
-    let attributes: usize = span
-        .attributes
+/// Attributes that many spans share, encoded once.
+#[derive(Clone, Debug, Default)]
+pub struct EncodedAttributes(Vec<u8>);
+
+impl EncodedAttributes {
+    /// The attributes as they will stand in a span.
+    pub fn new(attributes: &[Attribute<'_>]) -> EncodedAttributes {
+        let mut bytes = Vec::with_capacity(attributes_len(attributes));
+        put_attributes(&mut bytes, attributes);
+        EncodedAttributes(bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn attributes_len(attributes: &[Attribute<'_>]) -> usize {
+    attributes
         .iter()
         .map(|(key, value)| field_len(key_value_len(key, value)))
-        .sum();
-    head(span).len() + attributes + tail(span).len()
+        .sum()
+}
+
+fn put_attributes(buf: &mut Vec<u8>, attributes: &[Attribute<'_>]) {
+    for (key, value) in attributes {
+        put_key_value(buf, 9, key, value);
+    }
+}
+
+/// Bytes of the span's content, without the field head of `ScopeSpans.spans`. The attributes in
+/// `before` are encoded already and precede the span's own.
+pub(super) fn span_len(span: &SpanRecord<'_>, before: &[u8]) -> usize {
+    head(span).len() + before.len() + attributes_len(span.attributes) + tail(span).len()
 }
 
 /// Appends the span as one element of `ScopeSpans.spans`; `content` is its [`span_len`].
-pub(super) fn put_span(buf: &mut Vec<u8>, span: &SpanRecord<'_>, content: usize) {
+pub(super) fn put_span(buf: &mut Vec<u8>, span: &SpanRecord<'_>, before: &[u8], content: usize) {
     buf.reserve(field_len(content));
     put_head(buf, 2, content);
     head(span).put(buf);
-    for (key, value) in span.attributes {
-        put_key_value(buf, 9, key, value);
-    }
+    buf.extend_from_slice(before);
+    put_attributes(buf, span.attributes);
     tail(span).put(buf);
 }
 

@@ -34,6 +34,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 pub use self::{
     budget::REQUEST_BYTES,
     config::{Compression, Exporter, OnPressure, OtlpConfig, Protocol, TelemetryConfig},
+    encode::EncodedAttributes,
     id::{new_span_id, new_trace_id},
     ledger::{Books, BooksSample},
     permit::Permit,

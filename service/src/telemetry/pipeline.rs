@@ -136,11 +136,11 @@ impl Pipeline {
     }
 
     /// Encodes one of the service's own spans, paid for by the request's reservation, or, without
-    /// one, by the reserve.
-    pub(super) fn record(&self, span: &SpanRecord<'_>, reserved: bool) {
-        let content = encode::span_len(span);
+    /// one, by the reserve. The attributes in `before` precede its own.
+    pub(super) fn record(&self, span: &SpanRecord<'_>, before: &[u8], reserved: bool) {
+        let content = encode::span_len(span, before);
         self.put(None, content, reserved, |buf| {
-            encode::put_span(buf, span, content)
+            encode::put_span(buf, span, before, content);
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{permit::Permit, pipeline::Pipeline, span::SpanRecord};
+use super::{EncodedAttributes, permit::Permit, pipeline::Pipeline, span::SpanRecord};
 
 /// How long a request waits for span memory before it is refused.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -11,8 +11,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug)]
 pub struct Recorder(Option<&'static Pipeline>);
 
-/// There is no room for the request's spans: answer 503 and `Retry-After`, record its span with
-/// [`Recorder::record_refused`].
+/// There is no room for the request's spans: answer 503 and `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
@@ -35,14 +34,20 @@ impl Recorder {
     /// be dropped; without, it is counted as lost when there is no room.
     pub fn record(&self, span: &SpanRecord<'_>) {
         if let Some(pipeline) = self.0 {
-            pipeline.record(span, true);
+            pipeline.record(span, &[], true);
         }
     }
 
-    /// Puts the span of a refused request on its way, paid for from a small reserve.
-    pub fn record_refused(&self, span: &SpanRecord<'_>) {
+    /// Puts one ended span on its way, the shared attributes before its own. What was not admitted
+    /// is paid for from a small reserve.
+    pub fn record_described(
+        &self,
+        span: &SpanRecord<'_>,
+        shared: &EncodedAttributes,
+        admitted: bool,
+    ) {
         if let Some(pipeline) = self.0 {
-            pipeline.record(span, false);
+            pipeline.record(span, shared.as_bytes(), admitted);
         }
     }
 

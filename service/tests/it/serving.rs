@@ -147,14 +147,22 @@ fn the_whole_service_loses_no_span_and_its_books_say_so() {
     }
     let metrics = get(&service.address, "/metrics");
     for sample in [
-        "otel_sdk_span_started_total 60\n",
+        // Three for each request, and the process's own start-up.
+        "otel_sdk_span_started_total 61\n",
         "iris_predictions_total{class=\"setosa\"} 20\n",
         "http_server_request_duration_seconds_count{http_request_method=\"POST\",http_route=\"/predict\",http_response_status_code=\"200\"} 20\n",
     ] {
         assert!(metrics.contains(sample), "no {sample} in {metrics}");
     }
     terminate(&mut service);
-    assert_eq!(sink.distinct(), 60);
+    assert_eq!(sink.distinct(), 62);
+    let received = format!("{:?}", sink.resource_spans());
+    for own in ["startup", "shutdown"] {
+        assert!(
+            received.contains(&format!("name: {own:?}")),
+            "no span {own}"
+        );
+    }
     let resource = sink.resource_spans()[0].resource.clone().unwrap();
     for (key, value) in [
         ("service.name", "iris-under-test"),

@@ -324,3 +324,43 @@ fn the_longest_request_leaves_room_for_its_children() {
     // Each child may repeat the trace state and say as much again.
     assert!(size + 2 * 1_100 < REQUEST_BYTES, "{size} bytes");
 }
+
+#[test]
+fn requests_of_one_connection_are_each_described_by_themselves() {
+    let spans = spans_of(|server| {
+        let mut client = server.connect();
+        client.predict("User-Agent: one\r\n");
+        client.predict("User-Agent: one\r\n");
+        client.predict("User-Agent: two\r\n");
+        client.predict("");
+        client.request("GET /fail", "");
+        client.write("GET /fail HTTP/1.1\r\nHost: elsewhere\r\n\r\n");
+        client.read();
+        client.request("GET /fail?x=1", "");
+        client.predict("User-Agent: one\r\n");
+    });
+    let mut spans = spans;
+    spans.sort_by_key(|span| span.start_time_unix_nano);
+    let said = |span: &Span| {
+        let of = |key| text(span, key).unwrap_or_default();
+        [
+            of("http.request.method"),
+            of("user_agent.original"),
+            of("server.address"),
+            of("url.query"),
+        ]
+        .join(" ")
+    };
+    let all: Vec<String> = spans.iter().map(said).collect();
+    let expected = [
+        "POST one iris.test ",
+        "POST one iris.test ",
+        "POST two iris.test ",
+        "POST  iris.test ",
+        "GET  iris.test ",
+        "GET  elsewhere ",
+        "GET  iris.test x=1",
+        "POST one iris.test ",
+    ];
+    assert_eq!(all, expected);
+}

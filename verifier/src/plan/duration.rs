@@ -16,16 +16,11 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
             Err(_) => bail!("{text:?} is not a duration"),
         };
     }
-    if let Some((number, unit)) = text
-        .find(|c: char| c.is_alphabetic())
-        .map(|at| text.split_at(at))
-    {
-        // humantime takes whole numbers only; people also write 0.5s.
-        if let (Ok(number), Some(scale)) = (number.parse::<f64>(), scale(unit)) {
-            if let Ok(duration) = Duration::try_from_secs_f64(number * scale) {
-                return Ok(duration);
-            }
-        }
+    // humantime takes whole numbers only; people also write 0.5s.
+    let split = text.find(char::is_alphabetic).map(|at| text.split_at(at));
+    let scaled = split.and_then(|(number, unit)| Some(number.parse::<f64>().ok()? * scale(unit)?));
+    if let Some(Ok(duration)) = scaled.map(Duration::try_from_secs_f64) {
+        return Ok(duration);
     }
     match humantime::parse_duration(text) {
         Ok(duration) => Ok(duration),

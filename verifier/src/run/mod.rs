@@ -27,7 +27,7 @@ pub struct Setup {
     pub url: Option<String>,
     /// Replicas to start here.
     pub replicas: u16,
-    /// Where OTLP/gRPC is listened for; `None`: see [`Setup::listen`].
+    /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
     pub otlp_http: Option<SocketAddr>,
@@ -126,6 +126,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target))?;
     runtime.shutdown_background();
+    eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
     receiver.stop();
     recorder.flush();

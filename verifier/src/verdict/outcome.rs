@@ -43,6 +43,7 @@ impl Judgement {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// `verdict/1`.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// What the run comes to.
     pub outcome: Judgement,
@@ -106,6 +107,7 @@ pub struct Stage {
     /// Name.
     pub name: String,
     /// `connections`, `users` or `rate`.
+    #[schemars(extend("enum" = ["connections", "users", "rate"]))]
     pub kind: String,
     /// Connections, users, or requests per second.
     pub size: f64,
@@ -215,6 +217,7 @@ pub struct Traces {
     /// Exchanges without an answer whose server span came all the same: the server ended after the client gave up.
     pub unanswered_with_trace: u64,
     /// `complete / expected`.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub coverage: Option<f64>,
     /// Trace ids of traces that are not complete, and what each lacks.
     pub examples: Vec<String>,

@@ -1,6 +1,10 @@
 //! The verifier's integration tests: one binary, a module per subject.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+
 mod architecture;
+mod load;
 mod otlp;
 mod run;
 mod target;
+mod verdict;

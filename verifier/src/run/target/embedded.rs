@@ -60,10 +60,9 @@ impl Program {
     /// When the operating system does not tell its path.
     pub fn this_executable() -> Result<Program> {
         let path = std::env::current_exe().context("cannot find this executable's own path")?;
-        Ok(Program {
-            path,
-            args: vec![SERVE.into()],
-        })
+        // No load balancer stands before it that would have to notice: it may drain at once.
+        let args = [SERVE, "--drain-delay", "0s"].map(OsString::from).into();
+        Ok(Program { path, args })
     }
 }
 

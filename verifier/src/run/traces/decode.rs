@@ -351,23 +351,23 @@ mod tests {
     }
 
     fn last_text<'a>(attributes: &'a [KeyValue], key: &str) -> &'a str {
-        let texts = attributes.iter().filter(|a| a.key == key).filter_map(|a| {
+        let mut texts = attributes.iter().filter(|a| a.key == key).filter_map(|a| {
             match a.value.as_ref()?.value.as_ref()? {
                 Value::StringValue(text) => Some(text.as_str()),
                 _ => None,
             }
         });
-        texts.last().unwrap_or("")
+        texts.next_back().unwrap_or("")
     }
 
     fn last_int(attributes: &[KeyValue], key: &str) -> u64 {
-        let ints = attributes.iter().filter(|a| a.key == key).filter_map(|a| {
+        let mut ints = attributes.iter().filter(|a| a.key == key).filter_map(|a| {
             match a.value.as_ref()?.value.as_ref()? {
                 Value::IntValue(int) => Some(int.cast_unsigned()),
                 _ => None,
             }
         });
-        ints.last().unwrap_or(0)
+        ints.next_back().unwrap_or(0)
     }
 
     fn assert_same(request: &ExportTraceServiceRequest, bytes: &[u8]) {

@@ -149,7 +149,9 @@ async fn accept(listener: tokio::net::TcpListener, intake: Rc<RefCell<Intake>>) 
                 .initial_stream_window_size(WINDOW)
                 .initial_connection_window_size(4 * WINDOW)
                 .max_frame_size(1 << 20)
-                .max_concurrent_streams(64);
+                // Memory is bounded by the connection's window, however many streams share it; a stream
+                // refused would only be sent again.
+                .max_concurrent_streams(1024);
             let service =
                 hyper::service::service_fn(move |request| answer(request, Rc::clone(&intake)));
             // A connection that breaks is the sender's to see: it has no acknowledgement.

@@ -17,15 +17,16 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
     for (index, stage) in stages.iter().enumerate() {
         checks.push(books(timeline, index, stage));
         checks.push(generator(timeline, stage));
+        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         let judged = timeline
             .plan
             .thresholds
             .iter()
+            .filter(of_stage)
             .any(|t| t.metric == Metric::Coverage);
         if !judged && !timeline.plan.traces.spans.is_empty() {
             checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
         }
-        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         checks.extend(
             timeline
                 .plan
@@ -67,6 +68,9 @@ fn whole(timeline: &Timeline<'_>, run: &Run) -> Check {
         );
     }
     let holds = run.whole && run.interrupted.is_none() && !failed;
+    if holds {
+        evidence.insert(0, "the run came to its own end".to_owned());
+    }
     check(WHOLE, None, judgement(holds.then_some(true)), evidence)
 }
 
@@ -289,9 +293,9 @@ pub(super) fn outcome(checks: &[Check]) -> Judgement {
 }
 
 /// One sentence per check that does not pass: what makes the run invalid first, then what fails, then what is unknown.
-pub(super) fn reasons(checks: &[Check], outcome: Judgement) -> Vec<String> {
+pub(super) fn reasons(checks: &[Check], stages: &[Stage], outcome: Judgement) -> Vec<String> {
     if outcome == Judgement::Pass {
-        return vec![format!("all {} checks hold", checks.len())];
+        return vec![praise(checks, stages)];
     }
     let weight = |check: &Check| match (check.name.as_str(), check.outcome) {
         (WHOLE | ANSWERED, _) => 0,
@@ -307,11 +311,28 @@ pub(super) fn reasons(checks: &[Check], outcome: Judgement) -> Vec<String> {
     against.into_iter().map(sentence).collect()
 }
 
+/// What a pass rests on.
+fn praise(checks: &[Check], stages: &[Stage]) -> String {
+    let sum = |of: fn(&Stage) -> u64| stages.iter().map(of).sum::<u64>();
+    let answered = sum(|s| s.exchanges.ok + s.exchanges.http_error);
+    let (due, complete) = (sum(|s| s.traces.expected), sum(|s| s.traces.complete));
+    let traces = match due {
+        0 => "traces were not judged".to_owned(),
+        due => format!("{complete} of {due} traces complete"),
+    };
+    format!(
+        "all {} checks hold: {answered} requests answered, {traces}",
+        checks.len()
+    )
+}
+
 fn sentence(check: &Check) -> String {
     let stage = check
         .stage
         .as_ref()
         .map(|stage| format!("{stage}: "))
+        // A threshold of one stage begins with its name already.
+        .filter(|stage| !check.name.starts_with(stage.as_str()))
         .unwrap_or_default();
     let what = match check.outcome {
         Judgement::Fail => format!("{} does not hold", check.name),

@@ -28,7 +28,7 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
     let run = run(timeline);
     let checks = checks::all(timeline, &run, &stages);
     let outcome = checks::outcome(&checks);
-    let reasons = checks::reasons(&checks, outcome);
+    let reasons = checks::reasons(&checks, &stages, outcome);
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,

@@ -43,9 +43,14 @@ fn text(size: u32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
+/// A figure of a stage, in milliseconds.
+type Figure = fn(&Stage) -> Option<f64>;
+/// A count of a second.
+type Count = fn(&super::Second) -> u64;
+
 /// Percentiles of latency per stage, as bars on a logarithmic axis.
 pub(super) fn latency_by_stage(stages: &[Stage]) -> Result<String> {
-    let columns: [(&str, fn(&Stage) -> Option<f64>); 4] = [
+    let columns: [(&str, Figure); 4] = [
         ("p50", |s| s.latency_ms.p50),
         ("p90", |s| s.latency_ms.p90),
         ("p99", |s| s.latency_ms.p99),
@@ -60,6 +65,7 @@ pub(super) fn latency_by_stage(stages: &[Stage]) -> Result<String> {
     draw(300, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
+            .margin_top(30)
             .x_label_area_size(28)
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..stages.len() as f64, (low..high).log_scale())
@@ -105,6 +111,7 @@ pub(super) fn spectrum(pictures: &Pictures) -> Result<String> {
     draw(320, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
+            .margin_top(30)
             .x_label_area_size(28)
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..last, (low..high).log_scale())
@@ -143,6 +150,7 @@ pub(super) fn throughput(pictures: &Pictures) -> Result<String> {
     draw(280, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
+            .margin_top(30)
             .x_label_area_size(28)
             .y_label_area_size(64)
             .build_cartesian_2d(first..last, 0.0..most)
@@ -169,7 +177,7 @@ pub(super) fn throughput(pictures: &Pictures) -> Result<String> {
             area.draw_text(name, &text(11), (place.0 + 4, place.1 + 2))
                 .map_err(drawing)?;
         }
-        let series: [(fn(&super::Second) -> u64, RGBColor); 2] =
+        let series: [(Count, RGBColor); 2] =
             [(|s| s.answered, COLOURS[0]), (|s| s.failed, COLOURS[3])];
         for (of, colour) in series {
             let points = pictures
@@ -200,18 +208,21 @@ pub(super) fn attribution(stages: &[Stage]) -> Result<Option<String>> {
     let height = 60 + 66 * u32::try_from(stages.len()).unwrap_or(1);
     let svg = draw(height, |area| {
         let left = 190;
-        let scale = f64::from(WIDTH - left - 90) / longest.max(1e-9);
+        let right = f64::from(WIDTH - 90);
+        let scale = (right - f64::from(left)) / longest.max(1e-9);
         for (row, (name, tail)) in stages.iter().enumerate() {
             for (band, total) in [tail.p50_band_ms, tail.p99_band_ms].into_iter().enumerate() {
                 let top = 40 + 66 * row as i32 + 26 * band as i32;
                 let label = format!("{name}, {}", ["median", "slowest 1 %"][band]);
                 let anchored = text(12).pos(Pos::new(HPos::Right, VPos::Center));
-                area.draw_text(&label, &anchored, (left as i32 - 8, top + 10))
+                area.draw_text(&label, &anchored, (left - 8, top + 10))
                     .map_err(drawing)?;
                 let mut x = f64::from(left);
                 for (place, part) in tail.parts.iter().enumerate() {
-                    // A mean may be a hair below zero where two clocks round; a bar can not.
-                    let width = [part.p50_band_ms, part.p99_band_ms][band].max(0.0) * scale;
+                    // A mean may be a hair below zero where two clocks round, and far below where a
+                    // sender's times are wrong; a bar can not, nor leave the page.
+                    let width = [part.p50_band_ms, part.p99_band_ms][band] * scale;
+                    let width = width.min(right - x).max(0.0);
                     let bar = Rectangle::new(
                         [(x as i32, top), ((x + width) as i32, top + 20)],
                         COLOURS[place % 7].filled(),
@@ -256,7 +267,7 @@ fn mesh(chart: &mut LogChart<'_, '_>, x_label: impl Fn(&f64) -> String) -> Resul
 }
 
 fn legend(area: &Area<'_>, names: impl Iterator<Item = String>) -> Result<()> {
-    let mut x = 76;
+    let mut x = 16;
     for (at, name) in names.enumerate() {
         area.draw(&Rectangle::new(
             [(x, 6), (x + 12, 18)],
@@ -265,7 +276,7 @@ fn legend(area: &Area<'_>, names: impl Iterator<Item = String>) -> Result<()> {
         .map_err(drawing)?;
         area.draw_text(&name, &text(12), (x + 17, 5))
             .map_err(drawing)?;
-        x += 34 + 7 * i32::try_from(name.chars().count()).unwrap_or(0);
+        x += 36 + 6 * i32::try_from(name.chars().count()).unwrap_or(0);
     }
     Ok(())
 }

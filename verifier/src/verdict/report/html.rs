@@ -87,7 +87,7 @@ fn stages(verdict: &Verdict) -> Markup {
                 th.n { "service p99" } th.n { "planned" } th.n { "failed" } th.n { "coverage" }
             } }
             tbody { @for stage in &verdict.stages { tr {
-                td { (stage.name) }
+                td.stage { (stage.name) }
                 td.n { (rate(stage)) }
                 td.n { (known(stage.latency_ms.p50)) }
                 td.n { (known(stage.latency_ms.p90)) }
@@ -114,7 +114,7 @@ fn attribution(verdict: &Verdict) -> Result<Markup> {
         div.scroll { table {
             thead { tr { th { "stage" } th { "span" } th.n { "n" } th.n { "p50" } th.n { "p90" } th.n { "p99" } th.n { "max" } } }
             tbody { @for stage in &verdict.stages { @for (name, d) in &stage.spans_ms { tr {
-                td { (stage.name) } td { (name) } td.n { (grouped(d.n)) }
+                td.stage { (stage.name) } td { (name) } td.n { (grouped(d.n)) }
                 td.n { (known(d.p50)) } td.n { (known(d.p90)) } td.n { (known(d.p99)) } td.n { (known(d.max)) }
             } } } }
         } }
@@ -150,7 +150,7 @@ fn traces(verdict: &Verdict) -> Markup {
         div.scroll { table {
             thead { tr { th { "stage" } th.n { "due" } th.n { "complete" } th.n { "incomplete" } th.n { "missing" } th.n { "orphans" } th.n { "duplicate spans" } th.n { "late" } } }
             tbody { @for s in &verdict.stages { tr {
-                td { (s.name) } td.n { (grouped(s.traces.expected)) } td.n { (grouped(s.traces.complete)) } td.n { (grouped(s.traces.incomplete)) }
+                td.stage { (s.name) } td.n { (grouped(s.traces.expected)) } td.n { (grouped(s.traces.complete)) } td.n { (grouped(s.traces.incomplete)) }
                 td.n { (grouped(s.traces.missing)) } td.n { (grouped(s.traces.orphan)) } td.n { (grouped(s.traces.duplicate)) } td.n { (grouped(s.traces.late)) }
             } } }
         } }
@@ -171,7 +171,7 @@ fn errors(verdict: &Verdict) -> Markup {
         div.scroll { table {
             thead { tr { th { "stage" } th { "outcome" } @for c in columns { th.n { (c.replace('_', " ")) } } th { "example" } } }
             tbody { @for stage in &verdict.stages { @for (outcome, row) in &stage.error_spans.matrix { tr {
-                td { (stage.name) } td { (outcome) }
+                td.stage { (stage.name) } td { (outcome) }
                 @for c in columns { td.n { (grouped(row.get(c).map_or(0, |cell| cell.count))) } }
                 td { code { (row.values().last().and_then(|cell| cell.examples.first()).map_or("", String::as_str)) } }
             } } } }
@@ -216,7 +216,7 @@ fn checks(checks: &[Check]) -> Markup {
     html! { div.scroll { table {
         thead { tr { th { "" } th { "stage" } th { "check" } th { "evidence" } } }
         tbody { @for check in checks { tr {
-            td { (badge(check.outcome)) } td { (check.stage.as_deref().unwrap_or("")) } td { (check.name) }
+            td { (badge(check.outcome)) } td.stage { (check.stage.as_deref().unwrap_or("")) } td { (check.name) }
             td { @for line in &check.evidence { div { (line) } } }
         } } }
     } } }
