@@ -62,6 +62,16 @@ mod tests {
             ),
             ("thresholds = ['p99<250']", "line 2", "needs a unit"),
             ("surprise = 1", "line 2", "unknown field"),
+            (
+                "thresholds = ['span(nobody).p99<1s']\n[[stage]]\nname = 'a'\nkind = 'connections'\nconnections = 1\nduration = '1s'",
+                "",
+                "not among traces.spans",
+            ),
+            (
+                "thresholds = ['span(model_inference).mean<1s']\n[[stage]]\nname = 'a'\nkind = 'connections'\nconnections = 1\nduration = '1s'",
+                "",
+                "p50, p90, p99 and max",
+            ),
             ("[request]\ntimeout = 'soon'", "line 3", "is not a duration"),
         ] {
             let error = Plan::parse(&format!("name = 'x'\n{broken}\n"), "x.toml")

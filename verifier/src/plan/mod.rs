@@ -314,6 +314,25 @@ impl Plan {
                 );
             }
         }
+        for threshold in &self.thresholds {
+            if let Metric::Span(name, statistic) = &threshold.metric {
+                let text = &threshold.text;
+                ensure!(
+                    spans.contains(name.as_str()),
+                    "threshold {text:?}: {name:?} is not among traces.spans"
+                );
+                ensure!(
+                    matches!(
+                        statistic,
+                        Statistic::Max
+                            | Statistic::Percentile {
+                                per_mille: 500 | 900 | 990
+                            }
+                    ),
+                    "threshold {text:?}: of spans there are p50, p90, p99 and max"
+                );
+            }
+        }
         if let Some(first) = self.traces.spans.first() {
             ensure!(
                 first.parent.is_none(),

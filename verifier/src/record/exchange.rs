@@ -140,29 +140,20 @@ impl Row for Exchange {
     }
 
     fn decode(b: &[u8; 64]) -> Option<Exchange> {
-        let word = |i: usize| {
-            u64::from_le_bytes([
-                b[i],
-                b[i + 1],
-                b[i + 2],
-                b[i + 3],
-                b[i + 4],
-                b[i + 5],
-                b[i + 6],
-                b[i + 7],
-            ])
-        };
+        let word = |i: usize| u64::from_le_bytes(b.as_chunks().0[i]);
+        let half = |i: usize| u16::from_le_bytes(b.as_chunks().0[i]);
+        let quarter = |i: usize| u32::from_le_bytes(b.as_chunks().0[i]);
         Some(Exchange {
             seq: word(0),
-            intended_ns: word(8),
-            sent_ns: word(16),
-            connected_ns: word(24),
-            first_byte_ns: word(32),
-            done_ns: word(40),
-            connection: u32::from_le_bytes([b[48], b[49], b[50], b[51]]),
-            bytes: u32::from_le_bytes([b[52], b[53], b[54], b[55]]),
-            stage: u16::from_le_bytes([b[56], b[57]]),
-            status: u16::from_le_bytes([b[58], b[59]]),
+            intended_ns: word(1),
+            sent_ns: word(2),
+            connected_ns: word(3),
+            first_byte_ns: word(4),
+            done_ns: word(5),
+            connection: quarter(12),
+            bytes: quarter(13),
+            stage: half(28),
+            status: half(29),
             outcome: *Outcome::ALL.get(usize::from(b[60]))?,
         })
     }

@@ -34,8 +34,6 @@ pub struct Span {
 
 /// Wire code of an error status.
 pub const STATUS_ERROR: u8 = 2;
-/// Wire code of a server span.
-pub const KIND_SERVER: u8 = 2;
 
 impl Span {
     /// End minus start in nanoseconds; 0 if the sender's clock stepped back in between.
@@ -73,30 +71,19 @@ impl Row for Span {
     }
 
     fn decode(b: &[u8; 64]) -> Option<Span> {
-        let word = |i: usize| {
-            u64::from_le_bytes([
-                b[i],
-                b[i + 1],
-                b[i + 2],
-                b[i + 3],
-                b[i + 4],
-                b[i + 5],
-                b[i + 6],
-                b[i + 7],
-            ])
-        };
-        let half = |i: usize| u16::from_le_bytes([b[i], b[i + 1]]);
+        let word = |i: usize| u64::from_le_bytes(b.as_chunks().0[i]);
+        let half = |i: usize| u16::from_le_bytes(b.as_chunks().0[i]);
         Some(Span {
             seq: word(0),
-            span_id: word(8),
-            parent_span_id: word(16),
-            start_unix_ns: word(24),
-            end_unix_ns: word(32),
-            arrived_ns: word(40),
-            name: half(48),
-            source: half(50),
-            detail: half(52),
-            http_status: half(54),
+            span_id: word(1),
+            parent_span_id: word(2),
+            start_unix_ns: word(3),
+            end_unix_ns: word(4),
+            arrived_ns: word(5),
+            name: half(24),
+            source: half(25),
+            detail: half(26),
+            http_status: half(27),
             kind: b[56],
             status: b[57],
         })

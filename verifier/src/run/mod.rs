@@ -126,6 +126,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target))?;
     runtime.shutdown_background();
+    eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
     receiver.stop();
     recorder.flush();

@@ -43,6 +43,7 @@ impl Judgement {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// `verdict/1`.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// What the run comes to.
     pub outcome: Judgement,
@@ -106,6 +107,7 @@ pub struct Stage {
     /// Name.
     pub name: String,
     /// `connections`, `users` or `rate`.
+    #[schemars(extend("enum" = ["connections", "users", "rate"]))]
     pub kind: String,
     /// Connections, users, or requests per second.
     pub size: f64,
@@ -212,9 +214,10 @@ pub struct Traces {
     pub late: u64,
     /// Spans that arrived during the run and are of no request of it; of the whole run, the same in each stage.
     pub foreign: u64,
-    /// Exchanges without an answer whose server span came all the same: the server ended after the client gave up.
+    /// Exchanges without an answer of whose trace spans came all the same: the server went on after the client had given up.
     pub unanswered_with_trace: u64,
     /// `complete / expected`.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub coverage: Option<f64>,
     /// Trace ids of traces that are not complete, and what each lacks.
     pub examples: Vec<String>,

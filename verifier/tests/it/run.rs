@@ -96,6 +96,7 @@ impl Service {
                 "--port-file",
                 port_file.to_str().unwrap(),
             ])
+            .env_clear() // what the tester's shell exports must not matter
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(fs::File::create(folder.path().join("service.log")).unwrap())

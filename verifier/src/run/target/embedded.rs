@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 use std::ffi::OsString;
-use std::fs::{File, read_to_string, remove_file};
+use std::fs::{self, File, remove_file};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,7 @@ pub struct Replicas {
     address: SocketAddr,
     children: Vec<Child>,
     ended: Vec<bool>,
+    stopped_within: Duration,
     // Bound, never listening: keeps the port for the run, so that a replica can end and come back.
     _reserved: Socket,
 }
@@ -99,6 +100,7 @@ impl Replicas {
             address,
             children: Vec::new(),
             ended: Vec::new(),
+            stopped_within: STOPPED_WITHIN,
             _reserved: reserved,
         };
         for number in 0..replicas {
@@ -120,6 +122,11 @@ impl Replicas {
     /// Their process ids.
     pub fn pids(&self) -> Vec<u32> {
         self.children.iter().map(Child::id).collect()
+    }
+
+    /// Sets how long each may take to drain and flush after SIGTERM, before SIGKILL.
+    pub fn set_stopped_within(&mut self, deadline: Duration) {
+        self.stopped_within = deadline;
     }
 
     fn wait_ready(&mut self, number: u16, folder: &Path) -> Result<()> {
@@ -180,7 +187,7 @@ impl Replicas {
             .filter(|(_, ended)| !**ended)
         {
             *ended = true;
-            let status = wait_or_kill(child);
+            let status = wait_or_kill(child, self.stopped_within);
             recorder.observe(Observation::TargetExited {
                 pid: child.id(),
                 status,
@@ -205,8 +212,8 @@ impl Drop for Replicas {
     }
 }
 
-fn wait_or_kill(child: &mut Child) -> String {
-    for _ in 0..STOPPED_WITHIN.as_millis() / LOOK_EVERY.as_millis() {
+fn wait_or_kill(child: &mut Child, within: Duration) -> String {
+    for _ in 0..within.as_millis() / LOOK_EVERY.as_millis() {
         match child.try_wait() {
             Ok(Some(status)) => return status.to_string(),
             Ok(None) => sleep(LOOK_EVERY),
@@ -215,7 +222,7 @@ fn wait_or_kill(child: &mut Child) -> String {
     }
     let killed = child.kill().and_then(|()| child.wait());
     let how = killed.map_or_else(|error| error.to_string(), |status| status.to_string());
-    format!("{how}, after {STOPPED_WITHIN:?} without an end to SIGTERM")
+    format!("{how}, after {within:?} without an end to SIGTERM")
 }
 
 fn port_file(folder: &Path, number: u16) -> PathBuf {
@@ -228,7 +235,8 @@ fn log_file(folder: &Path, number: u16) -> PathBuf {
 
 /// The last lines of a replica's log.
 fn log_end(folder: &Path, number: u16) -> String {
-    let log = read_to_string(log_file(folder, number)).unwrap_or_default();
+    let log = fs::read(log_file(folder, number)).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
 }

@@ -8,6 +8,7 @@ use anyhow::Result;
 use embedded::{Program, Replicas};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// What the load goes to.
 pub struct Target {
@@ -70,6 +71,13 @@ impl Target {
     pub fn poll(&mut self, recorder: &Recorder) {
         if let Some(replicas) = &mut self.replicas {
             replicas.poll(recorder);
+        }
+    }
+
+    /// Sets how long each replica that was started here may take to end after SIGTERM, before SIGKILL.
+    pub fn set_stopped_within(&mut self, deadline: Duration) {
+        if let Some(replicas) = &mut self.replicas {
+            replicas.set_stopped_within(deadline);
         }
     }
 

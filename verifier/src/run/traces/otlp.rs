@@ -8,6 +8,7 @@ use crate::record::{Observation, Receiver, Recorder};
 use anyhow::{Context, Result};
 use bytes::{Buf, Bytes};
 use flate2::read::MultiGzDecoder;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
@@ -26,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Largest message after decompression.
 const LARGEST_MESSAGE: usize = 64 << 20;
+/// How much of a refused request is still read, so that a sender that writes all of it before it reads
+/// finds the answer and not a reset connection.
+const LONGEST_REST: usize = 4 * LARGEST_MESSAGE;
 const GRPC_EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// A stream's and a connection's HTTP/2 window: a whole batch fits without a round trip.
 const WINDOW: u32 = 4 << 20;
@@ -187,18 +191,20 @@ async fn answer(
     request: Request<Incoming>,
     intake: Rc<RefCell<Intake>>,
 ) -> Result<Response<Body>, Infallible> {
-    let kind = request
-        .headers()
+    let (head, mut body) = request.into_parts();
+    let kind = head
+        .headers
         .get(header::CONTENT_TYPE)
         .map_or(&b""[..], HeaderValue::as_bytes);
     let grpc = kind.starts_with(b"application/grpc");
     let taken = if grpc {
-        take_grpc(request, &intake).await
+        take_grpc(&head, &mut body, &intake).await
     } else {
-        take_http(request, &intake).await
+        take_http(&head, &mut body, &intake).await
     };
     if let Err(refusal) = &taken {
         intake.borrow_mut().refuse(&refusal.why);
+        read_on(&mut body).await;
     }
     Ok(if grpc {
         grpc_response(taken)
@@ -207,45 +213,51 @@ async fn answer(
     })
 }
 
-async fn take_http(request: Request<Incoming>, intake: &RefCell<Intake>) -> Result<(), Refusal> {
-    let path = request.uri().path();
+async fn take_http(
+    head: &Parts,
+    body: &mut Incoming,
+    intake: &RefCell<Intake>,
+) -> Result<(), Refusal> {
+    let path = head.uri.path();
     if path != "/v1/traces" {
         let why = format!("{path}: only traces are taken here, at /v1/traces");
         return Err(refusal(StatusCode::NOT_FOUND, 12, why));
     }
-    if request.method() != Method::POST {
+    if head.method != Method::POST {
         return Err(refusal(
             StatusCode::METHOD_NOT_ALLOWED,
             12,
             "POST is the method of /v1/traces",
         ));
     }
-    let kind = request
-        .headers()
+    let kind = head
+        .headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
-        .unwrap_or("")
-        .to_owned();
+        .unwrap_or("");
     if !kind.starts_with("application/x-protobuf") {
         let why = format!(
             "content type {kind:?}: set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf or grpc"
         );
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, why));
     }
-    let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
-    let body = read_body(request).await?;
+    let body = read_body(body).await?;
     let wire_bytes = body.len() as u64;
-    let message = decompress(body, encoding.as_ref())?;
+    let message = decompress(body, head.headers.get(header::CONTENT_ENCODING))?;
     take(intake, &message, wire_bytes)
 }
 
-async fn take_grpc(request: Request<Incoming>, intake: &RefCell<Intake>) -> Result<(), Refusal> {
-    if request.uri().path() != GRPC_EXPORT {
-        let why = format!("{}: only the trace service is here", request.uri().path());
+async fn take_grpc(
+    head: &Parts,
+    body: &mut Incoming,
+    intake: &RefCell<Intake>,
+) -> Result<(), Refusal> {
+    if head.uri.path() != GRPC_EXPORT {
+        let why = format!("{}: only the trace service is here", head.uri.path());
         return Err(refusal(StatusCode::NOT_FOUND, 12, why));
     }
-    let encoding = request.headers().get("grpc-encoding").cloned();
-    let mut body = read_body(request).await?;
+    let encoding = head.headers.get("grpc-encoding");
+    let mut body = read_body(body).await?;
     let wire_bytes = body.len() as u64;
     let torn = || refusal(StatusCode::BAD_REQUEST, 13, "a gRPC message is torn");
     // Length-prefixed message: one byte of compression flag, four of length, big endian.
@@ -256,7 +268,7 @@ async fn take_grpc(request: Request<Incoming>, intake: &RefCell<Intake>) -> Resu
     if body.len() != length || compressed > 1 {
         return Err(torn());
     }
-    let message = decompress(body, encoding.as_ref().filter(|_| compressed == 1))?;
+    let message = decompress(body, encoding.filter(|_| compressed == 1))?;
     take(intake, &message, wire_bytes)
 }
 
@@ -267,11 +279,8 @@ fn take(intake: &RefCell<Intake>, message: &[u8], wire_bytes: u64) -> Result<(),
         .map_err(|error| refusal(StatusCode::BAD_REQUEST, 3, error.to_string()))
 }
 
-async fn read_body(request: Request<Incoming>) -> Result<Bytes, Refusal> {
-    match Limited::new(request.into_body(), LARGEST_MESSAGE)
-        .collect()
-        .await
-    {
+async fn read_body(body: &mut Incoming) -> Result<Bytes, Refusal> {
+    match Limited::new(body, LARGEST_MESSAGE).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Err(error) => Err(refusal(
@@ -280,6 +289,11 @@ async fn read_body(request: Request<Incoming>) -> Result<Bytes, Refusal> {
             format!("the request broke off: {error}"),
         )),
     }
+}
+
+async fn read_on(body: &mut Incoming) {
+    let mut rest = Limited::new(body, LONGEST_REST);
+    while let Some(Ok(_)) = rest.frame().await {}
 }
 
 fn too_large() -> Refusal {
@@ -335,7 +349,8 @@ fn http_response(taken: Result<(), Refusal>) -> Response<Body> {
 
 /// `google.rpc.Status`: `int32 code = 1; string message = 2`.
 fn status_message(refusal: &Refusal) -> Vec<u8> {
-    let why = &refusal.why.as_bytes()[..refusal.why.len().min(127)];
+    // Cut where a character ends: a protobuf string is UTF-8. 127 is the longest one-byte length.
+    let why = &refusal.why.as_bytes()[..refusal.why.floor_char_boundary(127)];
     [
         &[
             0x08,

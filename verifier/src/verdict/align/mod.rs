@@ -5,7 +5,7 @@ mod clocks;
 mod trace;
 
 pub use clocks::SenderOffset;
-pub use trace::{Fault, Trace};
+pub use trace::{Fault, Trace, with_repeats};
 
 use crate::plan::Plan;
 use crate::record::{Exchange, Observation, Recorded, Span, Table};
@@ -31,9 +31,19 @@ impl<'a> Timeline<'a> {
     /// Joins. Sorting and two passes: no map from request to spans, so that ten million requests fit.
     pub fn new(plan: &'a Plan, mut recorded: Recorded) -> Timeline<'a> {
         recorded.exchanges.sort_unstable_by_key(|e| e.seq);
-        recorded
-            .spans
-            .sort_unstable_by_key(|s| (s.seq, s.arrived_ns, s.span_id, s.start_unix_ns, s.name));
+        // By the whole row, so that only equal rows tie: the order in which they were written is of no account.
+        recorded.spans.sort_unstable_by_key(|s| {
+            let first = (s.seq, s.arrived_ns, s.span_id, s.start_unix_ns);
+            let texts = (s.name, s.source, s.detail);
+            let rest = (
+                s.end_unix_ns,
+                s.parent_span_id,
+                s.http_status,
+                s.kind,
+                s.status,
+            );
+            (first, texts, rest)
+        });
         let by_seq = join(&recorded.exchanges, &recorded.spans);
         // Rows of one stage together, in the order of their numbers within.
         let mut order: Vec<u32> =
@@ -101,6 +111,19 @@ impl<'a> Timeline<'a> {
             .iter()
             .find_map(|entry| match entry.observation {
                 Observation::StageStarted { stage } if usize::from(stage) == index => {
+                    Some(entry.at_ns)
+                }
+                _ => None,
+            })
+    }
+
+    /// When the stage's load had ended, on the run's clock; `None` if it did not.
+    pub fn stage_end_ns(&self, index: usize) -> Option<u64> {
+        self.recorded
+            .journal
+            .iter()
+            .find_map(|entry| match entry.observation {
+                Observation::StageEnded { stage, .. } if usize::from(stage) == index => {
                     Some(entry.at_ns)
                 }
                 _ => None,

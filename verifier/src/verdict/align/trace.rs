@@ -3,6 +3,10 @@
 use super::Timeline;
 use crate::plan::On;
 use crate::record::{Exchange, Outcome, Span};
+use std::collections::HashSet;
+
+/// Up to so many spans, looking back at all of them is faster than a set.
+const FEW: usize = 64;
 
 /// What is wrong with an expected span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +17,20 @@ pub enum Fault {
     Orphan,
     /// Its kind is another than expected.
     WrongKind,
+}
+
+/// Each span, and whether its id came before. A target that works on under one request's trace may
+/// send any number.
+pub fn with_repeats(spans: &[Span]) -> impl Iterator<Item = (&Span, bool)> {
+    let mut seen = HashSet::new();
+    spans.iter().enumerate().map(move |(at, span)| {
+        let again = if spans.len() > FEW {
+            !seen.insert(span.span_id)
+        } else {
+            spans[..at].iter().any(|s| s.span_id == span.span_id)
+        };
+        (span, again)
+    })
 }
 
 /// The trace of one exchange.
@@ -45,11 +63,8 @@ impl<'s> Trace<'s> {
             due: false,
             ..Trace::default()
         };
-        for (at, span) in spans.iter().enumerate() {
-            if spans[..at]
-                .iter()
-                .any(|before| before.span_id == span.span_id)
-            {
+        for (span, again) in with_repeats(spans) {
+            if again {
                 trace.duplicates += 1;
                 continue;
             }

@@ -14,18 +14,20 @@ const GENERATOR: &str = "generator_healthy";
 /// Every check: first those on the run, then those on each stage, then the plan's thresholds.
 pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<Check> {
     let mut checks = vec![whole(timeline, run), answered(timeline, stages)];
+    checks.extend(alive(timeline));
     for (index, stage) in stages.iter().enumerate() {
         checks.push(books(timeline, index, stage));
         checks.push(generator(timeline, stage));
+        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         let judged = timeline
             .plan
             .thresholds
             .iter()
+            .filter(of_stage)
             .any(|t| t.metric == Metric::Coverage);
         if !judged && !timeline.plan.traces.spans.is_empty() {
             checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
         }
-        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
         checks.extend(
             timeline
                 .plan
@@ -39,25 +41,12 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
 }
 
 fn whole(timeline: &Timeline<'_>, run: &Run) -> Check {
-    let mut evidence = Vec::new();
-    for observation in timeline.observations() {
-        match observation {
-            Observation::RunError { error } => evidence.push(error.clone()),
-            Observation::TargetExited {
-                pid,
-                status,
-                expected: false,
-            } => {
-                evidence.push(format!(
-                    "replica {pid} of the service ended unasked ({status})"
-                ));
-            }
-            _ => {}
-        }
-    }
-    let failed = timeline
-        .observations()
-        .any(|o| matches!(o, Observation::RunError { .. }));
+    let errors = timeline.observations().filter_map(|o| match o {
+        Observation::RunError { error } => Some(error.clone()),
+        _ => None,
+    });
+    let mut evidence: Vec<String> = errors.collect();
+    let failed = !evidence.is_empty();
     if let Some(signal) = &run.interrupted {
         evidence.insert(0, format!("the run was interrupted by {signal}"));
     } else if !run.whole {
@@ -71,6 +60,32 @@ fn whole(timeline: &Timeline<'_>, run: &Run) -> Check {
         evidence.insert(0, "the run came to its own end".to_owned());
     }
     check(WHOLE, None, judgement(holds.then_some(true)), evidence)
+}
+
+/// Replicas that the verifier started live until it stops them; `None` where it started none.
+fn alive(timeline: &Timeline<'_>) -> Option<Check> {
+    let mut started = 0;
+    let mut evidence = Vec::new();
+    for observation in timeline.observations() {
+        match observation {
+            Observation::TargetReady { pids, .. } => started = pids.len(),
+            Observation::TargetExited {
+                pid,
+                status,
+                expected: false,
+            } => evidence.push(format!(
+                "replica {pid} of the service ended unasked ({status})"
+            )),
+            _ => {}
+        }
+    }
+    let holds = evidence.is_empty();
+    if holds {
+        evidence.push(format!(
+            "{started} of {started} replicas lived until they were stopped"
+        ));
+    }
+    (started > 0 || !holds).then(|| check("replicas_alive", None, judgement(Some(holds)), evidence))
 }
 
 fn answered(timeline: &Timeline<'_>, stages: &[Stage]) -> Check {
@@ -171,7 +186,11 @@ fn threshold(threshold: &Threshold, stage: &Stage) -> Check {
     let timing = threshold.metric.is_duration() || threshold.metric == Metric::RequestsPerSecond;
     if timing && stage.generator.healthy != Some(true) && outcome != Judgement::Unknown {
         outcome = Judgement::Unknown;
-        evidence.push("the load generator, not the target, was the limit in this stage".to_owned());
+        let why = match stage.generator.healthy {
+            Some(_) => "the load generator, not the target, was the limit in this stage",
+            None => "whether the load generator was the limit is not known",
+        };
+        evidence.push(why.to_owned());
     }
     let mut check = check(&threshold.text, Some(stage), outcome, evidence);
     check.value = value;
@@ -330,13 +349,19 @@ fn sentence(check: &Check) -> String {
         .stage
         .as_ref()
         .map(|stage| format!("{stage}: "))
+        // A threshold of one stage begins with its name already.
+        .filter(|stage| !check.name.starts_with(stage.as_str()))
         .unwrap_or_default();
     let what = match check.outcome {
         Judgement::Fail => format!("{} does not hold", check.name),
         _ => format!("{} is unknown", check.name),
     };
-    let figure = match (check.value, check.limit.is_some()) {
-        (Some(value), true) => format!(" ({})", (value * 1e4).round() / 1e4),
+    let figure = match (check.value, &check.limit) {
+        // A limit with a unit is one on a duration, whose figure is in milliseconds.
+        (Some(value), Some(limit)) if limit.contains(char::is_alphabetic) => {
+            format!(" ({value:.3} ms)")
+        }
+        (Some(value), Some(_)) => format!(" ({})", (value * 1e4).round() / 1e4),
         _ => String::new(),
     };
     format!(

@@ -2,8 +2,8 @@
 
 use super::EXAMPLES;
 use crate::record::span::STATUS_ERROR;
-use crate::record::{Exchange, Outcome, Table};
-use crate::verdict::align::Timeline;
+use crate::record::{Exchange, Outcome, Span, Table};
+use crate::verdict::align::{Timeline, with_repeats};
 use crate::verdict::outcome::{ErrorSpan, ErrorSpans, MatrixCell};
 use std::collections::BTreeMap;
 
@@ -27,17 +27,8 @@ pub(super) fn matrix(timeline: &Timeline<'_>, stage: usize) -> ErrorSpans {
             timeline,
             exchange.seq,
         );
-        for (at, span) in spans
-            .iter()
-            .enumerate()
-            .filter(|(_, span)| span.status == STATUS_ERROR)
-        {
-            if spans[..at]
-                .iter()
-                .any(|before| before.span_id == span.span_id)
-            {
-                continue;
-            }
+        let failed = |(span, again): &(&Span, bool)| span.status == STATUS_ERROR && !again;
+        for (span, _) in with_repeats(spans).filter(failed) {
             let name = timeline.text(Table::SpanName, span.name).to_owned();
             let detail = timeline.text(Table::Detail, span.detail).to_owned();
             add(

@@ -22,12 +22,18 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize) -> Exchanges {
     counts
 }
 
-/// From the stage's start to its planned end; to its last row, where that came before (a run cut short).
+/// From the stage's start to its planned end; to its last row, where the load ended before (a run cut short).
 pub(super) fn duration_seconds(timeline: &Timeline<'_>, stage: usize) -> f64 {
     let planned = timeline.plan.stages[stage].duration.as_secs_f64();
     let Some(start_ns) = timeline.stage_start_ns(stage) else {
         return 0.0;
     };
+    let lasted = timeline
+        .stage_end_ns(stage)
+        .map(|end_ns| end_ns.saturating_sub(start_ns));
+    if lasted.is_some_and(|ns| ns as f64 / 1e9 >= planned) {
+        return planned;
+    }
     let last_ns = timeline
         .stage(stage)
         .map(|(exchange, _)| exchange.done_ns)
@@ -42,7 +48,7 @@ pub(super) fn per_second(
     stage: usize,
     duration_seconds: f64,
 ) -> Option<f64> {
-    let end_ns = timeline.stage_start_ns(stage)? + (duration_seconds * 1e9) as u64;
+    let end_ns = timeline.stage_start_ns(stage)? + (duration_seconds * 1e9).round() as u64;
     let answered = timeline
         .stage(stage)
         .filter(|(e, _)| e.outcome.answered() && e.done_ns <= end_ns)

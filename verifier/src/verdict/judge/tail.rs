@@ -7,10 +7,10 @@ use crate::verdict::outcome::{Tail, TailPart};
 /// Fewer complete exchanges than this have no slowest hundredth worth a mean.
 const FEWEST: usize = 1000;
 
-/// The parts of one exchange's latency, nanoseconds; they add up to it.
-fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Option<Vec<i64>> {
+/// The parts of one exchange's latency, nanoseconds; they add up to it. Wide, since a sender may claim any time.
+fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Option<Vec<i128>> {
     let root = trace.root()?;
-    let signed = |from: u64, to: u64| to.cast_signed().wrapping_sub(from.cast_signed());
+    let signed = |from: u64, to: u64| i128::from(to) - i128::from(from);
     let connected = if exchange.connected_ns > exchange.intended_ns {
         exchange.connected_ns
     } else {
@@ -19,16 +19,16 @@ fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Opt
     let mut parts = vec![
         signed(connected, exchange.sent_ns),
         signed(exchange.intended_ns, connected),
-        signed(exchange.sent_ns, exchange.done_ns) - root.duration_ns().cast_signed(),
+        signed(exchange.sent_ns, exchange.done_ns) - i128::from(root.duration_ns()),
     ];
     let mut children = vec![0; timeline.plan.traces.spans.len() - 1];
     for (place, span) in trace
         .children()
         .filter(|(_, span)| span.parent_span_id == root.span_id)
     {
-        children[place - 1] = span.duration_ns().cast_signed();
+        children[place - 1] = i128::from(span.duration_ns());
     }
-    let other = root.duration_ns().cast_signed() - children.iter().sum::<i64>();
+    let other = i128::from(root.duration_ns()) - children.iter().sum::<i128>();
     parts.extend(children);
     parts.push(other);
     Some(parts)
@@ -86,7 +86,7 @@ pub(super) fn attribute(timeline: &Timeline<'_>, stage: usize) -> Option<Tail> {
         sums[which]
             .iter_mut()
             .zip(parts)
-            .for_each(|(sum, part)| *sum += i128::from(part));
+            .for_each(|(sum, part)| *sum += part);
     }
     let mean = |which: usize, sum: i128| sum as f64 / counts[which] as f64 / 1e6;
     let parts = names.into_iter().enumerate().map(|(i, name)| TailPart {

@@ -208,18 +208,21 @@ pub(super) fn attribution(stages: &[Stage]) -> Result<Option<String>> {
     let height = 60 + 66 * u32::try_from(stages.len()).unwrap_or(1);
     let svg = draw(height, |area| {
         let left = 190;
-        let scale = f64::from(WIDTH - left - 90) / longest.max(1e-9);
+        let right = f64::from(WIDTH - 90);
+        let scale = (right - f64::from(left)) / longest.max(1e-9);
         for (row, (name, tail)) in stages.iter().enumerate() {
             for (band, total) in [tail.p50_band_ms, tail.p99_band_ms].into_iter().enumerate() {
                 let top = 40 + 66 * row as i32 + 26 * band as i32;
                 let label = format!("{name}, {}", ["median", "slowest 1 %"][band]);
                 let anchored = text(12).pos(Pos::new(HPos::Right, VPos::Center));
-                area.draw_text(&label, &anchored, (left as i32 - 8, top + 10))
+                area.draw_text(&label, &anchored, (left - 8, top + 10))
                     .map_err(drawing)?;
                 let mut x = f64::from(left);
                 for (place, part) in tail.parts.iter().enumerate() {
-                    // A mean may be a hair below zero where two clocks round; a bar can not.
-                    let width = [part.p50_band_ms, part.p99_band_ms][band].max(0.0) * scale;
+                    // A mean may be a hair below zero where two clocks round, and far below where a
+                    // sender's times are wrong; a bar can not, nor leave the page.
+                    let width = [part.p50_band_ms, part.p99_band_ms][band] * scale;
+                    let width = width.min(right - x).max(0.0);
                     let bar = Rectangle::new(
                         [(x as i32, top), ((x + width) as i32, top + 20)],
                         COLOURS[place % 7].filled(),

@@ -3,6 +3,7 @@
 use crate::record::RunFolder;
 use crate::verdict::outcome::{SCHEMA, Verdict};
 use anyhow::{Context, Result, ensure};
+use schemars::generate::SchemaSettings;
 
 /// The verdict as JSON, pretty-printed, with a newline at its end.
 ///
@@ -36,10 +37,15 @@ pub fn read_verdict(folder: &RunFolder) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// The JSON Schema of `verdict/1`, as published in `verifier/schema/verdict-1.schema.json`.
+/// The JSON Schema of `verdict/1`, as published in `verifier/schema/verdict-1.schema.json`. It is of
+/// what is written, so that every field is required: an unknown figure is `null`, never absent.
 ///
 /// # Errors
 /// Never.
 pub fn schema() -> Result<String> {
-    Ok(serde_json::to_string_pretty(&schemars::schema_for!(Verdict))? + "\n")
+    let generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator();
+    let schema = generator.into_root_schema_for::<Verdict>();
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }

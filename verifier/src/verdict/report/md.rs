@@ -9,19 +9,24 @@ use std::fmt::Write;
 pub(super) fn to_markdown(verdict: &Verdict) -> String {
     let mut out = String::new();
     // Writing to a String does not fail; so all through this file.
-    let _ = writeln!(out, "# {}: {}\n", verdict.outcome.word(), verdict.run.id);
+    let _ = writeln!(
+        out,
+        "# {}: {}\n",
+        verdict.outcome.word(),
+        escape(&verdict.run.id)
+    );
     for reason in &verdict.reasons {
         let _ = writeln!(out, "- {}", escape(reason));
     }
     let run = &verdict.run;
     let _ = writeln!(
         out,
-        "\nPlan `{}`, begun {}, target {}, load from {}, verifier {}.\n",
-        run.plan,
+        "\nPlan {}, begun {}, target {}, load from {}, verifier {}.\n",
+        escape(&run.plan),
         run.started,
-        run.target.as_deref().unwrap_or("unknown"),
-        run.host,
-        run.verifier_version
+        escape(run.target.as_deref().unwrap_or("unknown")),
+        escape(&run.host),
+        escape(&run.verifier_version)
     );
     stages(&mut out, verdict);
     for stage in &verdict.stages {
@@ -113,10 +118,10 @@ fn stage_details(out: &mut String, stage: &Stage) {
     for span in &stage.error_spans.spans {
         let _ = writeln!(
             out,
-            "\n- {} error spans {} `{}`, e.g. trace {}",
+            "\n- {} error spans {} {}, e.g. trace {}",
             grouped(span.count),
             escape(&span.name),
-            span.detail,
+            escape(&span.detail),
             span.examples.first().map_or("", String::as_str)
         );
     }
@@ -144,10 +149,15 @@ fn checks(out: &mut String, verdict: &Verdict) {
     }
 }
 
-/// Text of the plan or of a target inside a table cell.
+/// Text of the plan or of a target, in a paragraph or a table cell: no markup, no line of its own.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('|', "\\|")
-        .replace('<', "\\<")
-        .replace(['\n', '\r'], " ")
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' => out.push(' '),
+            '\\' | '|' | '<' | '`' | '[' => out.extend(['\\', character]),
+            other => out.push(other),
+        }
+    }
+    out
 }

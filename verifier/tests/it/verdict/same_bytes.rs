@@ -1,0 +1,90 @@
+//! The same run gives the same verdict, byte for byte, however its rows are stored and ordered.
+
+use super::builder::{INFERENCE, MS, PREPARATION, ROOT, Run};
+use verifier::record::{Outcome, Table};
+
+/// A run with some of everything, ties among spans included.
+fn mixed() -> Run {
+    let mut run = Run::of_stages(&[("a", 1500), ("b", 700)]);
+    run.plan.traces.spans[1].on = verifier::plan::On::Answered;
+    let (skewed, unseen) = (
+        run.number(Table::Source, "pod-1"),
+        run.number(Table::Source, "a-pod"),
+    );
+    let (other, detail) = (
+        run.number(Table::SpanName, "GET /cache"),
+        run.number(Table::Detail, "Timeout"),
+    );
+    for span in &mut run.spans {
+        span.source = [0, skewed, unseen][(span.seq % 3) as usize];
+    }
+    run.lose(INFERENCE, |seq| seq % 40 == 1);
+    run.lose(ROOT, |seq| seq % 200 == 2);
+    for seq in [11, 12, 1700] {
+        run.unanswered(seq, Outcome::Timeout, 5000 * MS);
+    }
+    for seq in (20..2200).step_by(90) {
+        run.exchanges[seq].outcome = Outcome::HttpError;
+        run.exchanges[seq].status = 503;
+    }
+    // The same span again in the same export, with another end; and one that nobody expects.
+    for seq in (5..2200).step_by(50) {
+        let mut again = *run.span(seq, PREPARATION);
+        again.end_unix_ns += 7 * MS;
+        again.status = 2;
+        let mut extra = again;
+        (extra.span_id, extra.name, extra.detail) = (again.span_id + 8, other, detail);
+        run.spans.extend([again, extra]);
+    }
+    run
+}
+
+#[test]
+fn rows_and_parquet() {
+    let written = mixed().write();
+    written.judge();
+    let files = ["verdict.json", "report.md", "report.html"];
+    let from_rows = files.map(|name| written.text(name));
+    written.folder.seal().unwrap();
+    assert!(written.folder.spans_parquet().is_file() && !written.folder.span_rows().exists());
+    written.judge();
+    for (name, before) in files.into_iter().zip(from_rows) {
+        assert!(written.text(name) == before, "{name} differs");
+    }
+}
+
+#[test]
+fn any_order_of_rows() {
+    let run = mixed();
+    let written = run.write();
+    written.judge();
+    let expected = written.text("verdict.json");
+    let html = written.text("report.html");
+    for step in [1, 7, 1009] {
+        let mut shuffled = mixed();
+        shuffle(&mut shuffled.exchanges, step);
+        shuffle(&mut shuffled.spans, step);
+        assert_ne!(shuffled.spans, run.spans);
+        let written = shuffled.write();
+        written.judge();
+        assert!(
+            written.text("verdict.json") == expected,
+            "step {step}: the verdict differs"
+        );
+        assert!(
+            written.text("report.html") == html,
+            "step {step}: the page differs"
+        );
+    }
+}
+
+/// Fisher-Yates by a linear congruence: the same disorder each time.
+fn shuffle<T>(rows: &mut [T], seed: u64) {
+    let mut state = seed;
+    for i in (1..rows.len()).rev() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        rows.swap(i, ((state >> 33) % (i as u64 + 1)) as usize);
+    }
+}
