@@ -170,7 +170,7 @@ fn an_end_that_nobody_asked_for_is_journalled_once() {
     });
     target.poll(&journal.recorder());
     let first = (pids[0], "exit status: 7".to_owned(), false);
-    assert_eq!(journal.exits(), [first.clone()]);
+    assert_eq!(journal.exits(), std::slice::from_ref(&first));
     target.stop(&journal.recorder());
     let second = (pids[1], "signal: 15 (SIGTERM)".to_owned(), true);
     assert_eq!(journal.exits(), [first, second]);
