@@ -28,35 +28,68 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     // Cargo itself adds `--bench`.
-    let millions = std::env::args().skip(1).find_map(|arg| arg.parse::<u64>().ok()).unwrap_or(10);
+    let millions = std::env::args()
+        .skip(1)
+        .find_map(|arg| arg.parse::<u64>().ok())
+        .unwrap_or(10);
     let spans = millions * 1_000_000;
     let key = RunKey::from_seed(1);
     // A few different ones, so that the batch is not in the CPU's cache before it is read.
-    let batches: Vec<Bytes> =
-        (0..16).map(|batch| batch_of(key, batch * SPANS_OF_A_BATCH / 3).encode_to_vec().into()).collect();
+    let batches: Vec<Bytes> = (0..16)
+        .map(|batch| {
+            batch_of(key, batch * SPANS_OF_A_BATCH / 3)
+                .encode_to_vec()
+                .into()
+        })
+        .collect();
     let bytes: usize = batches.iter().map(Bytes::len).sum();
     println!(
         "{millions} M spans a line, {SPANS_OF_A_BATCH} in a request, {} bytes a span",
         bytes as u64 / SPANS_OF_A_BATCH / batches.len() as u64
     );
-    println!("{:<44}{:>9}{:>18}", "one thread's CPU", "ns/span", "spans/s per core");
+    println!(
+        "{:<44}{:>9}{:>18}",
+        "one thread's CPU", "ns/span", "spans/s per core"
+    );
 
-    in_memory("lean walk and index from the trace id", &batches, spans, |batch| {
-        let mut sum = 0;
-        walk(batch, |_, span| sum ^= <&[u8; 16]>::try_from(span.trace_id).ok().and_then(|id| key.seq(id)).unwrap_or(0))?;
-        black_box(sum);
-        Ok(())
-    })?;
+    in_memory(
+        "lean walk and index from the trace id",
+        &batches,
+        spans,
+        |batch| {
+            let mut sum = 0;
+            walk(batch, |_, span| {
+                sum ^= <&[u8; 16]>::try_from(span.trace_id)
+                    .ok()
+                    .and_then(|id| key.seq(id))
+                    .unwrap_or(0)
+            })?;
+            black_box(sum);
+            Ok(())
+        },
+    )?;
     let mut known = HashMap::new();
-    in_memory("prost decode and a hash map", &batches, spans.min(5_000_000), |batch| by_prost(&mut known, batch))?;
+    in_memory(
+        "prost decode and a hash map",
+        &batches,
+        spans.min(5_000_000),
+        |batch| by_prost(&mut known, batch),
+    )?;
 
     let folder = tempfile::tempdir()?;
-    let recording =
-        Recording::start(&RunFolder::create(&folder.path().join("memory"))?, Clock::start(), key, &[])?;
+    let recording = Recording::start(
+        &RunFolder::create(&folder.path().join("memory"))?,
+        Clock::start(),
+        key,
+        &[],
+    )?;
     let mut intake = Intake::new(recording.recorder());
-    in_memory("intake: walk, texts, rows to the recorder", &batches, spans, |batch| {
-        intake.take(batch, 0).map(drop).map_err(Into::into)
-    })?;
+    in_memory(
+        "intake: walk, texts, rows to the recorder",
+        &batches,
+        spans,
+        |batch| intake.take(batch, 0).map(drop).map_err(Into::into),
+    )?;
     recording.stop()?;
 
     for way in [Way::Grpc, Way::Http] {
@@ -77,20 +110,34 @@ fn print(what: &str, cpu_ns: u64, spans: u64) {
     println!("{what:<44}{each:>9.1}{:>16.2} M", 1e3 / each);
 }
 
-fn in_memory(what: &str, batches: &[Bytes], spans: u64, mut take: impl FnMut(&[u8]) -> Outcome<()>) -> Outcome<()> {
+fn in_memory(
+    what: &str,
+    batches: &[Bytes],
+    spans: u64,
+    mut take: impl FnMut(&[u8]) -> Outcome<()>,
+) -> Outcome<()> {
     let start = Clock::thread_cpu_ns();
     let requests = spans / SPANS_OF_A_BATCH;
     for batch in batches.iter().cycle().take(requests as usize) {
         take(batch)?;
     }
-    print(what, Clock::thread_cpu_ns() - start, requests * SPANS_OF_A_BATCH);
+    print(
+        what,
+        Clock::thread_cpu_ns() - start,
+        requests * SPANS_OF_A_BATCH,
+    );
     Ok(())
 }
 
 /// What a receiver made of the usual parts does with a span.
 fn by_prost(known: &mut HashMap<Vec<u8>, u64>, batch: &[u8]) -> Outcome<()> {
     let request = ExportTraceServiceRequest::decode(batch)?;
-    for span in request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans) {
+    for span in request
+        .resource_spans
+        .iter()
+        .flat_map(|r| &r.scope_spans)
+        .flat_map(|s| &s.spans)
+    {
         *known.entry(span.trace_id.clone()).or_default() += 1;
     }
     Ok(())
@@ -107,27 +154,51 @@ fn over_sockets(way: Way, recorder: Recorder, batches: &[Bytes], spans: u64) -> 
     let listen = || TcpListener::bind("127.0.0.1:0");
     let receiver = OtlpReceiver::start(listen()?, listen()?, recorder.clone())?;
     let requests = spans / SPANS_OF_A_BATCH;
-    let bodies: Vec<Bytes> = batches.iter().cycle().take(requests as usize).map(|b| framed(way, b)).collect();
+    let bodies: Vec<Bytes> = batches
+        .iter()
+        .cycle()
+        .take(requests as usize)
+        .map(|b| framed(way, b))
+        .collect();
     let (grpc, http) = (receiver.grpc_address(), receiver.http_address());
     let started = recorder.clock().now_ns();
     let before = [thread_cpu_ns("otlp-receiver")?, thread_cpu_ns("recorder")?];
     let sender = std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-            match way {
-                Way::Grpc => send_grpc(grpc, bodies).await,
-                Way::Http => send_http(http, bodies).await,
-            }
-        })
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(async {
+                match way {
+                    Way::Grpc => send_grpc(grpc, bodies).await,
+                    Way::Http => send_http(http, bodies).await,
+                }
+            })
     });
     sender.join().map_err(|_| "the sender panicked")??;
     recorder.flush();
     let after = [thread_cpu_ns("otlp-receiver")?, thread_cpu_ns("recorder")?];
     let seconds = (recorder.clock().now_ns() - started) as f64 / 1e9;
     let books = receiver.stop();
-    assert_eq!(books.spans, requests * SPANS_OF_A_BATCH, "every span arrived: {books:?}");
-    print(&format!("{way:?}, real sockets: the receiver's thread"), after[0] - before[0], books.spans);
-    print(&format!("{way:?}, real sockets: the recorder's thread"), after[1] - before[1], books.spans);
-    println!("{:<44}{:>25.2} M/s", "  sender, receiver, recorder together", books.spans as f64 / seconds / 1e6);
+    assert_eq!(
+        books.spans,
+        requests * SPANS_OF_A_BATCH,
+        "every span arrived: {books:?}"
+    );
+    print(
+        &format!("{way:?}, real sockets: the receiver's thread"),
+        after[0] - before[0],
+        books.spans,
+    );
+    print(
+        &format!("{way:?}, real sockets: the recorder's thread"),
+        after[1] - before[1],
+        books.spans,
+    );
+    println!(
+        "{:<44}{:>25.2} M/s",
+        "  sender, receiver, recorder together",
+        books.spans as f64 / seconds / 1e6
+    );
     Ok(())
 }
 
@@ -160,7 +231,14 @@ async fn send_grpc(address: SocketAddr, bodies: Vec<Bytes>) -> Outcome<()> {
                 .header("content-type", "application/grpc")
                 .header("te", "trailers")
                 .body(Full::new(body))?;
-            calls.spawn(async move { sender.send_request(request).await?.into_body().collect().await });
+            calls.spawn(async move {
+                sender
+                    .send_request(request)
+                    .await?
+                    .into_body()
+                    .collect()
+                    .await
+            });
         }
         match calls.join_next().await {
             Some(answer) => drop(answer??),
@@ -172,17 +250,28 @@ async fn send_grpc(address: SocketAddr, bodies: Vec<Bytes>) -> Outcome<()> {
 async fn send_http(address: SocketAddr, bodies: Vec<Bytes>) -> Outcome<()> {
     let mut connections = tokio::task::JoinSet::new();
     for number in 0..IN_FLIGHT {
-        let bodies: Vec<Bytes> = bodies.iter().skip(number).step_by(IN_FLIGHT).cloned().collect();
+        let bodies: Vec<Bytes> = bodies
+            .iter()
+            .skip(number)
+            .step_by(IN_FLIGHT)
+            .cloned()
+            .collect();
         connections.spawn(async move {
             let stream = tokio::net::TcpStream::connect(address).await?;
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             for body in bodies {
                 let request = Request::post("/v1/traces")
                     .header("host", "receiver")
                     .header("content-type", "application/x-protobuf")
                     .body(Full::new(body))?;
-                sender.send_request(request).await?.into_body().collect().await?;
+                sender
+                    .send_request(request)
+                    .await?
+                    .into_body()
+                    .collect()
+                    .await?;
             }
             Outcome::Ok(())
         });
@@ -196,19 +285,32 @@ async fn send_http(address: SocketAddr, bodies: Vec<Bytes>) -> Outcome<()> {
 fn framed(way: Way, message: &Bytes) -> Bytes {
     match way {
         Way::Http => message.clone(),
-        Way::Grpc => [&[0][..], &(message.len() as u32).to_be_bytes(), message].concat().into(),
+        Way::Grpc => [&[0][..], &(message.len() as u32).to_be_bytes(), message]
+            .concat()
+            .into(),
     }
 }
 
 /// A request's three spans, `SPANS_OF_A_BATCH / 3` times, as the iris service sends them.
 fn batch_of(key: RunKey, first: u64) -> ExportTraceServiceRequest {
-    let spans = (0..SPANS_OF_A_BATCH).map(|number| span(key, first + number / 3, number % 3)).collect();
+    let spans = (0..SPANS_OF_A_BATCH)
+        .map(|number| span(key, first + number / 3, number % 3))
+        .collect();
     let text = |key: &str, value: &str| attribute(key, Value::StringValue(value.into()));
-    let attributes = vec![text("service.name", "iris-prediction-api"), text("service.instance.id", "replica-0")];
+    let attributes = vec![
+        text("service.name", "iris-prediction-api"),
+        text("service.instance.id", "replica-0"),
+    ];
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(Resource { attributes, ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+            resource: Some(Resource {
+                attributes,
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                spans,
+                ..ScopeSpans::default()
+            }],
             ..ResourceSpans::default()
         }],
     }
@@ -226,8 +328,21 @@ fn span(key: RunKey, seq: u64, role: u64) -> Span {
                 attribute("http.response.status_code", Value::IntValue(200)),
             ],
         ),
-        1 => ("data_preparation", 1, root, vec![attribute("iris.batch.size", Value::IntValue(1))]),
-        _ => ("model_inference", 1, root, vec![attribute("iris.class", Value::StringValue("virginica".into()))]),
+        1 => (
+            "data_preparation",
+            1,
+            root,
+            vec![attribute("iris.batch.size", Value::IntValue(1))],
+        ),
+        _ => (
+            "model_inference",
+            1,
+            root,
+            vec![attribute(
+                "iris.class",
+                Value::StringValue("virginica".into()),
+            )],
+        ),
     };
     Span {
         trace_id: key.trace_id(seq).into(),
@@ -243,5 +358,9 @@ fn span(key: RunKey, seq: u64, role: u64) -> Span {
 }
 
 fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
 }

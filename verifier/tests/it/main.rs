@@ -5,6 +5,7 @@
 mod architecture;
 mod load;
 mod otlp;
+mod otlp_stop;
 mod run;
 mod target;
 mod verdict;

@@ -560,7 +560,7 @@ async fn grpc_calls_that_are_none_of_ours_are_refused_with_the_right_status() {
     let whole = frame(0, &message);
     let metrics = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
     let longer = [&whole[..], b"x"].concat();
-    let cases: [(&str, &str, &[u8], &str, &str); 11] = [
+    let cases: [(&str, &str, &[u8], &str, &str); 12] = [
         (metrics, "identity", &whole, "12", "only the trace service"),
         (
             "/v1/traces",
@@ -582,6 +582,13 @@ async fn grpc_calls_that_are_none_of_ours_are_refused_with_the_right_status() {
         (EXPORT, "identity", &longer, "13", "torn"),
         (EXPORT, "identity", &frame(2, &message), "13", "torn"),
         (EXPORT, "gzip", &frame(1, &message), "3", "broken gzip"),
+        (
+            EXPORT,
+            "identity",
+            &frame(1, &gzip(&message)),
+            "13",
+            "does not say how",
+        ),
         (
             EXPORT,
             "gzip",
@@ -741,12 +748,19 @@ async fn spans_of_others_and_spans_without_usable_ids_are_counted_and_not_stored
     ];
     let spans: Vec<Span> = foreign.chain(broken).chain([ours]).collect();
     let body = export(vec![text("service.name", "iris")], spans);
-    post(receiving.http(), b"identity", body.clone())
-        .await
-        .assert_taken_by_http();
-    post(receiving.http(), b"identity", body)
-        .await
-        .assert_taken_by_http();
+    let answer = post(receiving.http(), b"identity", body.clone()).await;
+    answer.assert_taken_by_http();
+    let rejected = |message: &[u8]| {
+        let response = ExportTraceServiceResponse::decode(message).unwrap();
+        response.partial_success.unwrap().rejected_spans
+    };
+    assert_eq!(rejected(&answer.body), 8);
+    let mut sender = connect2(receiving.grpc()).await;
+    let framed = frame(0, &body);
+    let answer = call(&mut sender, EXPORT, "identity", framed).await.unwrap();
+    assert_eq!(answer.trailers["grpc-status"], "0", "{answer:?}");
+    assert_eq!(usize::from(answer.body[4]), answer.body.len() - 5);
+    assert_eq!(rejected(&answer.body[5..]), 8);
     let (books, recorded) = receiving.stop();
     assert_eq!((books.requests, books.spans), (2, 2));
     assert_eq!(

@@ -1,12 +1,24 @@
 //! Traces come in: from the wire to span rows of the run.
 
-mod decode;
-mod intake;
 mod otlp;
 
-pub use decode::{Malformed, RawSpan, walk};
-pub use intake::{Intake, Taken};
+mod answer;
+mod grpc;
+mod http;
+
+mod body;
+mod refusal;
+
+mod intake;
+mod texts;
+
+mod decode;
+mod wire;
+
+pub use decode::{RawSpan, walk};
+pub use intake::{Intake, NotTaken, Taken};
 pub use otlp::OtlpReceiver;
+pub use wire::Malformed;
 
 use crate::plan::{On, Plan};
 use crate::record::Expected;
