@@ -61,7 +61,7 @@ impl Journalling {
         self.dir.path()
     }
 
-    /// Every `target_exited`: which, how, and whether it was asked to.
+    /// Every `target_exited`, by process id: which, how, and whether it was asked to.
     fn exits(&self) -> Vec<(u32, String, bool)> {
         let entries = read_journal(&self.folder.journal()).unwrap();
         let exits = entries.into_iter().filter_map(|e| match e.observation {
@@ -72,12 +72,19 @@ impl Journalling {
             } => Some((pid, status, expected)),
             _ => None,
         });
-        exits.collect()
+        let mut exits: Vec<_> = exits.collect();
+        exits.sort();
+        exits
     }
 }
 
 fn runs(pid: u32) -> bool {
     PathBuf::from(format!("/proc/{pid}")).exists()
+}
+
+/// Still does something; one whose new parent has not yet taken its status does not.
+fn is_alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -106,7 +113,9 @@ fn replicas_start_on_one_port_and_end_when_asked() {
     let expected = pids
         .iter()
         .map(|pid| (*pid, "signal: 15 (SIGTERM)".to_owned(), true));
-    assert_eq!(journal.exits(), expected.collect::<Vec<_>>());
+    let mut expected: Vec<_> = expected.collect();
+    expected.sort();
+    assert_eq!(journal.exits(), expected);
     assert!(!pids.into_iter().any(runs));
 }
 
@@ -173,7 +182,9 @@ fn an_end_that_nobody_asked_for_is_journalled_once() {
     assert_eq!(journal.exits(), std::slice::from_ref(&first));
     target.stop(&journal.recorder());
     let second = (pids[1], "signal: 15 (SIGTERM)".to_owned(), true);
-    assert_eq!(journal.exits(), [first, second]);
+    let mut both = [first, second];
+    both.sort();
+    assert_eq!(journal.exits(), both);
 }
 
 #[test]
@@ -189,6 +200,28 @@ fn one_that_ignores_sigterm_is_killed() {
     let status = "signal: 9 (SIGKILL), after 200ms without an end to SIGTERM";
     assert_eq!(journal.exits(), [(pid, status.to_owned(), true)]);
     assert!(!runs(pid));
+}
+
+/// One deadline for all, and no grandchild is left either.
+#[test]
+fn several_that_ignore_sigterm_are_killed_together_with_their_children() {
+    let journal = Journalling::start();
+    let script = format!("trap '' TERM; sleep 60 & echo $! >\"$4.child\"; {WELL}");
+    let mut target = start(&script, 4, journal.path()).unwrap();
+    let child = |number| {
+        let file = journal.path().join(format!("target-{number}.port.child"));
+        let pid = fs::read_to_string(file).unwrap();
+        pid.trim().parse::<u32>().unwrap()
+    };
+    let children: Vec<u32> = (0..4).map(child).collect();
+    target.set_stopped_within(Duration::from_secs(1));
+    let begun = Instant::now();
+    target.stop(&journal.recorder());
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(journal.exits().len(), 4);
+    wait_until("the children's children are gone", || {
+        !children.iter().any(|pid| is_alive(*pid))
+    });
 }
 
 #[test]
@@ -316,7 +349,9 @@ fn the_real_one_is_reachable_at_its_url() {
     let expected = pids
         .into_iter()
         .map(|pid| (pid, "exit status: 0".to_owned(), true));
-    assert_eq!(journal.exits(), expected.collect::<Vec<_>>());
+    let mut expected: Vec<_> = expected.collect();
+    expected.sort();
+    assert_eq!(journal.exits(), expected);
     assert!(
         TcpStream::connect(&address).is_err(),
         "the reserved port never listens"

@@ -2,10 +2,13 @@
 
 pub mod embedded;
 pub mod external;
+mod replica;
+mod replicas;
 
 use crate::record::Recorder;
 use anyhow::Result;
-use embedded::{Program, Replicas};
+use embedded::Program;
+use replicas::Replicas;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -74,7 +77,7 @@ impl Target {
         }
     }
 
-    /// Sets how long each replica that was started here may take to end after SIGTERM, before SIGKILL.
+    /// Sets how long the replicas that were started here may take to end after SIGTERM, before SIGKILL.
     pub fn set_stopped_within(&mut self, deadline: Duration) {
         if let Some(replicas) = &mut self.replicas {
             replicas.set_stopped_within(deadline);

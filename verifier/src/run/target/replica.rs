@@ -1,0 +1,149 @@
+//! One child process under test: started with our settings, its output in the run folder, never left behind.
+
+use super::embedded::Program;
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::fs::{self, File, remove_file};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A started replica. Dropped, it is killed.
+pub(super) struct Replica {
+    child: Child,
+    port_file: PathBuf,
+    log_file: PathBuf,
+    /// Its end was seen.
+    ended: bool,
+}
+
+impl Replica {
+    /// Starts number `number` of the program on `address`.
+    pub(super) fn start(
+        program: &Program,
+        number: u16,
+        address: SocketAddr,
+        otlp_grpc: SocketAddr,
+        folder: &Path,
+    ) -> Result<Replica> {
+        let port_file = folder.join(format!("target-{number}.port"));
+        let log_file = folder.join(format!("target-{number}.log"));
+        let log = File::create(&log_file).context("cannot create the service's log")?;
+        let mut command = Command::new(&program.path);
+        command
+            .args(&program.args)
+            .args(["--listen", &address.to_string()])
+            .arg("--port-file")
+            .arg(&port_file);
+        // What the person's shell exports must not change what is measured.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(&name.to_string_lossy()))
+        {
+            command.env_remove(name);
+        }
+        let child = command
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp_grpc}"))
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+            .env(
+                "OTEL_RESOURCE_ATTRIBUTES",
+                format!("service.instance.id=replica-{number}"),
+            )
+            // Its end tells the child that we are gone, whatever ended us.
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // Ctrl-C in the terminal is for the verifier: it still needs the service to flush its traces.
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.path.display()))?;
+        Ok(Replica {
+            child,
+            port_file,
+            log_file,
+            ended: false,
+        })
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has said that it is ready.
+    ///
+    /// # Errors
+    /// When it has ended instead; the end of its log is part of the error.
+    pub(super) fn is_ready(&mut self) -> Result<bool> {
+        if self.port_file.is_file() {
+            remove_file(&self.port_file).context("cannot remove the port file")?;
+            return Ok(true);
+        }
+        match self.has_ended() {
+            Some(status) => bail!(
+                "the service ended before it was ready ({status}){}",
+                self.log_end()
+            ),
+            None => Ok(false),
+        }
+    }
+
+    /// The last lines of its log, as the end of a complaint.
+    pub(super) fn log_end(&self) -> String {
+        let log = fs::read(&self.log_file).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        format!(
+            "; the end of its log:\n{}",
+            lines[lines.len().saturating_sub(10)..].join("\n")
+        )
+    }
+
+    /// How it ended, the first time that its end is seen.
+    pub(super) fn has_ended(&mut self) -> Option<String> {
+        if self.ended {
+            return None;
+        }
+        let status = self.child.try_wait().ok()??;
+        Some(self.end(status))
+    }
+
+    /// Its end was seen.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    /// Asks it to drain and end.
+    pub(super) fn terminate(&self) {
+        if !self.ended {
+            // Fails only when it has ended in this very moment, which `has_ended` then tells.
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        }
+    }
+
+    /// Ends it at once, with whatever it has started itself, and says how it ended.
+    pub(super) fn kill(&mut self) -> Option<String> {
+        if self.ended {
+            return None;
+        }
+        // It leads its group, and its id is its own until we have waited for it.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let status = self.child.wait().ok()?;
+        Some(self.end(status))
+    }
+
+    fn end(&mut self, status: ExitStatus) -> String {
+        self.ended = true;
+        status.to_string()
+    }
+}
+
+impl Drop for Replica {
+    /// A start that failed half-way, or a panic: no child is left behind.
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn is_setting(name: &str) -> bool {
+    name.starts_with("OTEL_") || name.starts_with("IRIS_") || name == "GOOGLE_CLOUD_PROJECT"
+}
