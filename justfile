@@ -28,3 +28,7 @@ bench *ARGS:
 # The load engine alone beside wrk: CPU per request of the generator, closed and open loop, interleaved
 bench-load:
     bench/load
+
+# Trace ingest: the receiver's CPU per span, over real sockets and in memory, beside prost with a hash map
+bench-ingest *ARGS:
+    cargo bench --quiet -p verifier --bench ingest -- {{ARGS}}
