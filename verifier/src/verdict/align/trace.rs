@@ -80,6 +80,9 @@ impl<'s> Trace<'s> {
                 empty => *empty = Some(span),
             }
         }
+        if trace.duplicates > 0 {
+            trace.prefer_sound(timeline, exchange, spans);
+        }
         let client_span_id = u64::from_be_bytes(timeline.recorded.key.client_span_id(exchange.seq));
         for (place, expected) in plan.iter().enumerate() {
             let due = match expected.on {
@@ -111,6 +114,31 @@ impl<'s> Trace<'s> {
             }
         }
         trace
+    }
+
+    /// Of several spans of one expected name, the one that is as expected counts, whichever came first:
+    /// a retry on the way leaves a second root with another parent.
+    fn prefer_sound(&mut self, timeline: &Timeline<'_>, exchange: &Exchange, spans: &'s [Span]) {
+        let client_span_id = u64::from_be_bytes(timeline.recorded.key.client_span_id(exchange.seq));
+        let plan = &timeline.plan.traces.spans;
+        for (place, expected) in plan.iter().enumerate() {
+            let parent = match &expected.parent {
+                None => Some(client_span_id),
+                Some(name) => plan
+                    .iter()
+                    .position(|s| s.name == *name)
+                    .and_then(|p| self.spans[p])
+                    .map(|parent| parent.span_id),
+            };
+            let sound = |span: &&Span| {
+                Some(span.name) == timeline.names[place]
+                    && span.kind == expected.kind.code()
+                    && parent.is_none_or(|parent| parent == span.parent_span_id)
+            };
+            if let Some(found) = spans.iter().find(sound) {
+                self.spans[place] = Some(found);
+            }
+        }
     }
 
     /// Everything that was due came, as expected.

@@ -19,23 +19,15 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
         checks.push(books(timeline, index, stage));
         checks.push(generator(timeline, stage));
         let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
-        let judged = timeline
-            .plan
-            .thresholds
-            .iter()
-            .filter(of_stage)
-            .any(|t| t.metric == Metric::Coverage);
-        if !judged && !timeline.plan.traces.spans.is_empty() {
+        let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
+        let judged = |metric| thresholds().any(|t| t.metric == metric);
+        if !judged(Metric::ErrorRate) {
+            checks.push(nothing_unsent(stage));
+        }
+        if !judged(Metric::Coverage) && !timeline.plan.traces.spans.is_empty() {
             checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
         }
-        checks.extend(
-            timeline
-                .plan
-                .thresholds
-                .iter()
-                .filter(of_stage)
-                .map(|t| threshold(t, stage)),
-        );
+        checks.extend(thresholds().map(|t| threshold(t, stage)));
     }
     checks
 }
@@ -130,6 +122,19 @@ fn books(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Check {
         judgement(ended.map(|planned| planned == rows)),
         vec![evidence],
     )
+}
+
+/// What was planned was sent. A plan that states an error rate judges unsent requests by it.
+fn nothing_unsent(stage: &Stage) -> Check {
+    let (unsent, planned) = (stage.exchanges.unsent, stage.exchanges.planned);
+    let outcome = match (unsent, stage.generator.healthy) {
+        (0, _) => Judgement::Pass,
+        (_, Some(true)) => Judgement::Fail,
+        // Whose fault it was is not known.
+        _ => Judgement::Unknown,
+    };
+    let evidence = format!("{unsent} of {planned} planned requests were never sent");
+    check("nothing_unsent", Some(stage), outcome, vec![evidence])
 }
 
 /// Never fails: a starved generator says nothing about the target.

@@ -153,3 +153,20 @@ fn a_replica_that_died_is_told() {
         "replica 42 of the service ended unasked (signal: 9)",
     );
 }
+
+#[test]
+fn what_was_never_sent_fails_unless_the_plan_allows_for_it() {
+    let mut run = Run::of(1000);
+    let row = &mut run.exchanges[500];
+    (row.outcome, row.status, row.sent_ns) = (verifier::record::Outcome::Unsent, 0, 0);
+    run.spans.retain(|span| span.seq != 500);
+    run.thresholds(&["p50<1s"]);
+    let verdict = run.judge();
+    assert_eq!(named(&verdict, Judgement::Fail), ["nothing_unsent"]);
+    assert_evidence(
+        check(&verdict, "nothing_unsent"),
+        "1 of 1000 planned requests were never sent",
+    );
+    run.thresholds(&["error_rate<1%"]);
+    assert_eq!(run.judge().outcome, Judgement::Pass);
+}

@@ -191,3 +191,26 @@ fn a_trace_of_many_spans() {
         ("GET /cache", 15_000)
     );
 }
+
+/// A retry on the way: its spans come first, under a root that is not the client's child.
+#[test]
+fn of_two_roots_the_expected_one_counts() {
+    let mut run = Run::of(100);
+    let mut retry = [ROOT, PREPARATION, INFERENCE].map(|name| *run.span(5, name));
+    for span in &mut retry {
+        span.span_id ^= 1 << 50;
+        span.arrived_ns -= 1;
+    }
+    retry[0].parent_span_id = 77;
+    for child in &mut retry[1..] {
+        child.parent_span_id ^= 1 << 50;
+    }
+    run.spans.extend(retry);
+    let verdict = run.judge();
+    assert_eq!(verdict.outcome, Judgement::Pass, "{:#?}", verdict.reasons);
+    assert_eq!(stage(&verdict).traces.duplicate, 3);
+    // Without a sound one it is still an orphan.
+    run.span(5, ROOT).parent_span_id = 78;
+    let traces = &stage(&run.judge()).traces.clone();
+    assert_eq!((traces.orphan, traces.incomplete), (1, 1));
+}
