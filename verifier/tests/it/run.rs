@@ -30,6 +30,26 @@ fn run(folder: &TempDir, args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Runs against a target somewhere else; nobody need know where its traces are taken.
+fn run_at(folder: &TempDir, url: &str, args: &[&str]) -> Output {
+    let target = [
+        "--url",
+        url,
+        "--otlp-grpc",
+        "127.0.0.1:0",
+        "--otlp-http",
+        "127.0.0.1:0",
+    ];
+    run(folder, &[args, &target].concat())
+}
+
+/// Writes a plan into the folder, and gives its path.
+fn plan(folder: &TempDir, toml: &str) -> String {
+    let path = folder.path().join("plan.toml");
+    fs::write(&path, toml).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 fn text(output: &Output) -> String {
     format!(
         "{}\n{}",
@@ -167,16 +187,13 @@ fn the_embedded_service_passes_with_every_trace() {
 #[test]
 fn users_and_rate_stages_are_complete_too() {
     let folder = TempDir::new().unwrap();
-    let plan = folder.path().join("mixed.toml");
-    fs::write(
-        &plan,
+    let plan = plan(&folder,
         "name = 'mixed'
          thresholds = ['error_rate==0', 'coverage==1']
          [[stage]]\nname = 'users'\nkind = 'users'\nusers = 20\nspawn_rate = 40\nduration = '1s'\nwait = { between = ['10ms', '50ms'] }
          [[stage]]\nname = 'rate'\nkind = 'rate'\nrate = 200\nduration = '1s'\n",
-    )
-    .unwrap();
-    let output = run(&folder, &[plan.to_str().unwrap()]);
+);
+    let output = run(&folder, &[&plan]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let verdict = verdict(&folder);
     assert_complete(&verdict);
@@ -227,18 +244,16 @@ fn a_service_of_another_process_exports_to_the_verifier_by_grpc_and_by_http() {
 #[test]
 fn a_span_that_does_not_come_is_named_with_examples() {
     let folder = TempDir::new().unwrap();
-    let plan = folder.path().join("renamed.toml");
-    fs::write(
-        &plan,
+    let plan = plan(
+        &folder,
         "name = 'renamed'
          [traces]\ndrain = '1s'
          [[traces.spans]]\nname = 'POST /predict'\nkind = 'server'\non = 'answered'
          [[traces.spans]]\nname = 'data_preparation'\nparent = 'POST /predict'
          [[traces.spans]]\nname = 'model_inference_v2'\nparent = 'POST /predict'
          [[stage]]\nname = 'one'\nkind = 'connections'\nconnections = 2\nduration = '300ms'\n",
-    )
-    .unwrap();
-    let output = run(&folder, &[plan.to_str().unwrap()]);
+    );
+    let output = run(&folder, &[&plan]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let verdict = verdict(&folder);
     assert_eq!(verdict["stages"][0]["traces"]["coverage"], 0.0);
@@ -255,24 +270,11 @@ fn a_span_that_does_not_come_is_named_with_examples() {
 fn a_service_that_exports_nowhere_fails_and_its_spans_are_unknown() {
     let folder = TempDir::new().unwrap();
     let service = Service::start(&folder, &[("OTEL_TRACES_EXPORTER", "none")]);
-    let plan = folder.path().join("dark.toml");
-    fs::write(
-        &plan,
-        "name = 'dark'\n[traces]\ndrain = '500ms'\n[[stage]]\nname = 'one'\nkind = 'connections'\nconnections = 2\nduration = '300ms'\n",
-    )
-    .unwrap();
-    let output = run(
+    let plan = plan(
         &folder,
-        &[
-            plan.to_str().unwrap(),
-            "--url",
-            &service.url,
-            "--otlp-grpc",
-            "127.0.0.1:0",
-            "--otlp-http",
-            "127.0.0.1:0",
-        ],
+        "name = 'dark'\n[traces]\ndrain = '500ms'\n[[stage]]\nname = 'one'\nkind = 'connections'\nconnections = 2\nduration = '300ms'\n",
     );
+    let output = run_at(&folder, &service.url, &[&plan]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let verdict = verdict(&folder);
     let answered = verdict["stages"][0]["exchanges"]["ok"].as_u64().unwrap();
@@ -291,17 +293,7 @@ fn a_service_that_exports_nowhere_fails_and_its_spans_are_unknown() {
 fn nothing_listening_is_unknown_within_seconds() {
     let folder = TempDir::new().unwrap();
     let begun = Instant::now();
-    let output = run(
-        &folder,
-        &[
-            "--url",
-            &format!("http://127.0.0.1:{}", free_port()),
-            "--otlp-grpc",
-            "127.0.0.1:0",
-            "--otlp-http",
-            "127.0.0.1:0",
-        ],
-    );
+    let output = run_at(&folder, &format!("http://127.0.0.1:{}", free_port()), &[]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(
         begun.elapsed() < Duration::from_secs(15),
@@ -322,24 +314,11 @@ fn a_target_that_hangs_gives_timeout_rows_and_the_run_ends() {
             held.push(stream);
         }
     });
-    let plan = folder.path().join("hang.toml");
-    fs::write(
-        &plan,
-        "name = 'hang'\n[request]\ntimeout = '400ms'\n[traces]\ndrain = '300ms'\n[[stage]]\nname = 'one'\nkind = 'connections'\nconnections = 4\nduration = '1s'\n",
-    )
-    .unwrap();
-    let output = run(
+    let plan = plan(
         &folder,
-        &[
-            plan.to_str().unwrap(),
-            "--url",
-            &url,
-            "--otlp-grpc",
-            "127.0.0.1:0",
-            "--otlp-http",
-            "127.0.0.1:0",
-        ],
+        "name = 'hang'\n[request]\ntimeout = '400ms'\n[traces]\ndrain = '300ms'\n[[stage]]\nname = 'one'\nkind = 'connections'\nconnections = 4\nduration = '1s'\n",
     );
+    let output = run_at(&folder, &url, &[&plan]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     let verdict = verdict(&folder);
     assert_books_balance(&verdict);
@@ -353,19 +332,17 @@ fn one_percent_of_500s_shows_in_the_matrix_and_among_the_error_spans() {
     let folder = TempDir::new().unwrap();
     let otlp = format!("127.0.0.1:{}", free_port());
     let url = faulty_service(otlp.clone());
-    let plan = folder.path().join("faulty.toml");
-    fs::write(
-        &plan,
+    let plan = plan(
+        &folder,
         "name = 'faulty'
          thresholds = ['error_rate<=2%', 'coverage==1']
          [traces]\nspans = [{ name = 'POST /predict', kind = 'server', on = 'answered' }]
          [[stage]]\nname = 'one'\nkind = 'rate'\nrate = 500\nconnections = 4\nduration = '2s'\n",
-    )
-    .unwrap();
+    );
     let output = run(
         &folder,
         &[
-            plan.to_str().unwrap(),
+            &plan,
             "--url",
             &url,
             "--otlp-grpc",

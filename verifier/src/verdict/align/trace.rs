@@ -83,7 +83,6 @@ impl<'s> Trace<'s> {
         if trace.duplicates > 0 {
             trace.prefer_sound(timeline, exchange, spans);
         }
-        let client_span_id = u64::from_be_bytes(timeline.recorded.key.client_span_id(exchange.seq));
         for (place, expected) in plan.iter().enumerate() {
             let due = match expected.on {
                 On::Ok => exchange.outcome == Outcome::Ok,
@@ -97,15 +96,7 @@ impl<'s> Trace<'s> {
                 continue;
             };
             trace.last_arrival_ns = trace.last_arrival_ns.max(span.arrived_ns);
-            let parent = match &expected.parent {
-                None => Some(client_span_id),
-                Some(name) => plan
-                    .iter()
-                    .position(|s| s.name == *name)
-                    .and_then(|p| trace.spans[p])
-                    .map(|parent| parent.span_id),
-            };
-            // A child whose parent is missing is not blamed for it.
+            let parent = trace.parent_of(place, timeline, exchange);
             if parent.is_some_and(|parent| parent != span.parent_span_id) {
                 trace.faults.push((place, Fault::Orphan));
             }
@@ -119,17 +110,8 @@ impl<'s> Trace<'s> {
     /// Of several spans of one expected name, the one that is as expected counts, whichever came first:
     /// a retry on the way leaves a second root with another parent.
     fn prefer_sound(&mut self, timeline: &Timeline<'_>, exchange: &Exchange, spans: &'s [Span]) {
-        let client_span_id = u64::from_be_bytes(timeline.recorded.key.client_span_id(exchange.seq));
-        let plan = &timeline.plan.traces.spans;
-        for (place, expected) in plan.iter().enumerate() {
-            let parent = match &expected.parent {
-                None => Some(client_span_id),
-                Some(name) => plan
-                    .iter()
-                    .position(|s| s.name == *name)
-                    .and_then(|p| self.spans[p])
-                    .map(|parent| parent.span_id),
-            };
+        for (place, expected) in timeline.plan.traces.spans.iter().enumerate() {
+            let parent = self.parent_of(place, timeline, exchange);
             let sound = |span: &&Span| {
                 Some(span.name) == timeline.names[place]
                     && span.kind == expected.kind.code()
@@ -137,6 +119,21 @@ impl<'s> Trace<'s> {
             };
             if let Some(found) = spans.iter().find(sound) {
                 self.spans[place] = Some(found);
+            }
+        }
+    }
+
+    /// The span id that the parent of the expected span at `place` must have; `None` where that parent
+    /// is itself missing: a child is not blamed for it.
+    fn parent_of(&self, place: usize, timeline: &Timeline<'_>, exchange: &Exchange) -> Option<u64> {
+        let plan = &timeline.plan.traces.spans;
+        match &plan[place].parent {
+            None => Some(u64::from_be_bytes(
+                timeline.recorded.key.client_span_id(exchange.seq),
+            )),
+            Some(name) => {
+                let parent = plan.iter().position(|s| s.name == *name)?;
+                Some(self.spans[parent]?.span_id)
             }
         }
     }
