@@ -154,6 +154,8 @@ fn config(sink: SocketAddr) -> TelemetryConfig {
         propagate: true,
         span_buffer_bytes: 512 << 20,
         on_pressure: OnPressure::Shed,
+        collector_patience: Duration::from_secs(60),
+        spill: None,
         export_connections: 2,
         flush_timeout: Duration::from_secs(10),
     }

@@ -91,6 +91,20 @@ pub struct ServeArgs {
         help_heading = "Traces"
     )]
     pub on_span_pressure: Yield,
+    /// How long requests yield to the spans of a collector that takes none; then the oldest spans are lost, and counted
+    #[arg(long, value_name = "TIME", env = "IRIS_COLLECTOR_PATIENCE", default_value = "60s", value_parser = humantime::parse_duration, help_heading = "Traces")]
+    pub collector_patience: Duration,
+    /// Keep undelivered spans in this directory too: they outlive a long outage and this process
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "IRIS_SPAN_SPILL",
+        help_heading = "Traces"
+    )]
+    pub span_spill: Option<PathBuf>,
+    /// Largest size of that directory
+    #[arg(long, value_name = "BYTES", env = "IRIS_SPAN_SPILL_LIMIT", default_value = "1GiB", value_parser = bytes, help_heading = "Traces")]
+    pub span_spill_limit: u64,
     /// Connections to the collector
     #[arg(
         long,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 
 use super::{ServeArgs, otlp};
-use crate::telemetry::{Exporter, TelemetryConfig};
+use crate::telemetry::{Exporter, SpillConfig, TelemetryConfig};
 
 /// A variable that can not be obeyed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,11 @@ impl TelemetryEnvironment {
             propagate: propagate(variables, &mut warnings),
             span_buffer_bytes: args.span_buffer,
             on_pressure: args.on_span_pressure.into(),
+            collector_patience: args.collector_patience,
+            spill: args.span_spill.clone().map(|directory| SpillConfig {
+                directory,
+                limit_bytes: args.span_spill_limit,
+            }),
             export_connections: args.export_connections.get(),
             flush_timeout: args.flush_timeout,
         };

@@ -72,6 +72,11 @@ impl Budget {
         &self.space
     }
 
+    /// Whether it is time to look for memory elsewhere.
+    pub(super) fn is_half_used(&self) -> bool {
+        self.free.load(Ordering::Relaxed) < self.capacity / 2
+    }
+
     pub(super) fn used(&self) -> u64 {
         u64::try_from(self.capacity - self.free.load(Ordering::Relaxed)).unwrap_or(0)
     }

@@ -1,38 +1,202 @@
 //! A run of encoded spans of one scope on its way out, and the recycling of its memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use bytes::Bytes;
 
-use super::envelope::ScopeHead;
+use super::{
+    envelope::{Part, ResourceHead, ScopeHead},
+    spill::Record,
+};
 
-/// Encoded spans, each with its field head, ready to follow a scope's head.
-#[derive(Clone, Debug)]
-pub(super) struct Chunk {
+/// Encoded spans of one scope that wait for their turn: in memory, on disk, or both.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) resource: Arc<ResourceHead>,
     pub(super) scope: Arc<ScopeHead>,
-    pub(super) bytes: Bytes,
     pub(super) spans: u64,
+    place: Mutex<Place>,
+    /// Where the spill directory has a copy; it is given up when the last owner of this is gone.
+    stored: OnceLock<Record>,
+}
+
+/// Where the spans' bytes are.
+#[derive(Debug)]
+enum Place {
+    /// In memory that the budget has paid for.
+    Memory(Bytes),
+    /// In memory, and on its way to the collector.
+    Sending(Bytes),
+    /// Only in the spill directory.
+    Disk,
+}
+
+impl Queued {
+    pub(super) fn in_memory(
+        resource: Arc<ResourceHead>,
+        scope: Arc<ScopeHead>,
+        bytes: Bytes,
+        spans: u64,
+    ) -> Queued {
+        Queued {
+            resource,
+            scope,
+            spans,
+            place: Mutex::new(Place::Memory(bytes)),
+            stored: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn on_disk(
+        resource: Arc<ResourceHead>,
+        scope: Arc<ScopeHead>,
+        record: Record,
+        spans: u64,
+    ) -> Queued {
+        Queued {
+            resource,
+            scope,
+            spans,
+            place: Mutex::new(Place::Disk),
+            stored: OnceLock::from(record),
+        }
+    }
+
+    /// The bytes, if they are in memory.
+    pub(super) fn bytes(&self) -> Option<Bytes> {
+        match &*self.place() {
+            Place::Memory(bytes) | Place::Sending(bytes) => Some(bytes.clone()),
+            Place::Disk => None,
+        }
+    }
+
+    /// The spill directory has them now.
+    pub(super) fn store(&self, record: Record) {
+        // There is one writer, and it stores each chunk once.
+        let _ = self.stored.set(record);
+    }
+
+    pub(super) fn is_stored(&self) -> bool {
+        self.stored.get().is_some()
+    }
+
+    /// Its copy on disk outlives this process, for the next one to send.
+    pub(super) fn leave_on_disk(&self) {
+        if let Some(record) = self.stored.get() {
+            record.leave();
+        }
+    }
+
+    /// Gives up the copy in memory of what is stored and not being sent; tells its bytes.
+    pub(super) fn forget(&self) -> Option<usize> {
+        let mut place = self.place();
+        match &*place {
+            Place::Memory(bytes) if self.is_stored() => {
+                let freed = bytes.len();
+                *place = Place::Disk;
+                Some(freed)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes it out of the queue to be sent.
+    pub(super) fn send(self: Arc<Queued>) -> Chunk {
+        let mut place = self.place();
+        let bytes = match &*place {
+            Place::Memory(bytes) | Place::Sending(bytes) => {
+                let bytes = bytes.clone();
+                *place = Place::Sending(bytes.clone());
+                Some(bytes)
+            }
+            Place::Disk => None,
+        };
+        drop(place);
+        Chunk {
+            spans: self.spans,
+            paid: bytes.as_ref().map_or(0, Bytes::len),
+            bytes,
+            whole: self,
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A queued chunk, or a part of one, under way.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// Encoded spans, each with its field head, ready to follow a scope's head; `None`: on disk.
+    bytes: Option<Bytes>,
+    pub(super) spans: u64,
+    /// Bytes of the budget that come back when it is settled.
+    pub(super) paid: usize,
+    whole: Arc<Queued>,
 }
 
 impl Chunk {
+    /// What of a request it is.
+    pub(super) fn part(&self) -> Part<'_> {
+        static NOTHING: Bytes = Bytes::new();
+        Part {
+            resource: &self.whole.resource,
+            scope: &self.whole.scope,
+            spans: self.bytes.as_ref().unwrap_or(&NOTHING),
+        }
+    }
+
+    /// Reads what is only on disk. Blocks.
+    pub(super) fn load(&mut self) -> io::Result<()> {
+        if let (None, Some(record)) = (&self.bytes, self.whole.stored.get()) {
+            self.bytes = Some(record.read()?.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        self.bytes.is_some()
+    }
+
+    /// Bytes of its message, as far as they are known.
+    pub(super) fn len(&self) -> usize {
+        let stored = || self.whole.stored.get().map_or(0, Record::len);
+        self.bytes.as_ref().map_or_else(stored, Bytes::len)
+    }
+
+    pub(super) fn is_stored(&self) -> bool {
+        self.whole.is_stored()
+    }
+
+    /// See [`Queued::leave_on_disk`].
+    pub(super) fn leave_on_disk(&self) {
+        self.whole.leave_on_disk();
+    }
+
     /// Two halves at a span border; `None` for a single span.
     pub(super) fn split(&self) -> Option<(Chunk, Chunk)> {
-        let first = self.spans / 2;
+        let (bytes, first) = (self.bytes.as_ref()?, self.spans / 2);
         if first == 0 {
             return None;
         }
         let mut at = 0;
         for _ in 0..first {
-            at += span_at(&self.bytes[at..])?;
+            at += span_at(&bytes[at..])?;
         }
-        let part = |bytes, spans| Chunk {
-            scope: self.scope.clone(),
-            bytes,
+        let part = |bytes, spans, paid| Chunk {
+            bytes: Some(bytes),
             spans,
+            paid,
+            whole: self.whole.clone(),
         };
+        let paid = at.min(self.paid);
         Some((
-            part(self.bytes.slice(..at), first),
-            part(self.bytes.slice(at..), self.spans - first),
+            part(bytes.slice(..at), first, paid),
+            part(bytes.slice(at..), self.spans - first, self.paid - paid),
         ))
     }
 }

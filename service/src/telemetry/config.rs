@@ -18,10 +18,24 @@ pub struct TelemetryConfig {
     pub span_buffer_bytes: u64,
     /// What yields when that memory is full.
     pub on_pressure: OnPressure,
+    /// Once the collector has taken nothing for this long and memory is full, requests are served
+    /// and the oldest spans are lost. (A collector that never took any gets 5 s at most.)
+    pub collector_patience: Duration,
+    /// Where spans are kept on disk, too.
+    pub spill: Option<SpillConfig>,
     /// Number of connections to the collector.
     pub export_connections: usize,
     /// How long shutdown waits for the collector to acknowledge the rest.
     pub flush_timeout: Duration,
+}
+
+/// A directory of this process alone, for spans that are not delivered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpillConfig {
+    /// It is made if need be.
+    pub directory: PathBuf,
+    /// Its files take no more than this, in bytes.
+    pub limit_bytes: u64,
 }
 
 /// Where spans go.

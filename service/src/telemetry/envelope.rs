@@ -23,6 +23,15 @@ impl ResourceHead {
         put_text(&mut head, 3, resource.schema_url().unwrap_or_default());
         ResourceHead(head)
     }
+
+    /// As [`ResourceHead::as_bytes`] gave it, in another process.
+    pub(super) fn from_bytes(bytes: Vec<u8>) -> ResourceHead {
+        ResourceHead(bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// An instrumentation scope as the leading bytes of a `ScopeSpans` message.
@@ -51,26 +60,45 @@ impl ScopeHead {
         put_text(&mut head, 3, scope.schema_url().unwrap_or_default());
         ScopeHead(head)
     }
+
+    /// As [`ScopeHead::as_bytes`] gave it, in another process.
+    pub(super) fn from_bytes(bytes: Vec<u8>) -> ScopeHead {
+        ScopeHead(bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
-/// The pieces of one `ExportTraceServiceRequest`, in order: one `ScopeSpans` per chunk of spans.
-pub(super) fn request<'a>(
-    resource: &ResourceHead,
-    chunks: impl Iterator<Item = (&'a ScopeHead, &'a Bytes)> + Clone,
-) -> Vec<Bytes> {
-    let scope_spans: usize = chunks
-        .clone()
-        .map(|(scope, spans)| field_len(scope.0.len() + spans.len()))
-        .sum();
-    let mut head = Vec::with_capacity(resource.0.len() + 512);
-    put_head(&mut head, 1, resource.0.len() + scope_spans);
-    head.extend_from_slice(&resource.0);
-    let mut pieces = Vec::new();
-    for (scope, spans) in chunks {
-        put_head(&mut head, 2, scope.0.len() + spans.len());
-        head.extend_from_slice(&scope.0);
-        pieces.push(Bytes::from(std::mem::take(&mut head)));
-        pieces.push(spans.clone());
+/// Spans, and what surrounds them.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) resource: &'a ResourceHead,
+    pub(super) scope: &'a ScopeHead,
+    pub(super) spans: &'a Bytes,
+}
+
+/// The pieces of one `ExportTraceServiceRequest`, in order: one `ResourceSpans` per run of parts of
+/// one resource, one `ScopeSpans` per part.
+pub(super) fn request(parts: &[Part<'_>]) -> Vec<Bytes> {
+    let mut head = Vec::with_capacity(1024);
+    let mut pieces = Vec::with_capacity(2 * parts.len());
+    for parts in parts.chunk_by(|one, next| std::ptr::eq(one.resource, next.resource)) {
+        let Some(Part { resource, .. }) = parts.first() else {
+            continue;
+        };
+        let scope_spans = parts
+            .iter()
+            .map(|part| field_len(part.scope.0.len() + part.spans.len()));
+        put_head(&mut head, 1, resource.0.len() + scope_spans.sum::<usize>());
+        head.extend_from_slice(&resource.0);
+        for Part { scope, spans, .. } in parts {
+            put_head(&mut head, 2, scope.0.len() + spans.len());
+            head.extend_from_slice(&scope.0);
+            pieces.push(Bytes::from(std::mem::take(&mut head)));
+            pieces.push((*spans).clone());
+        }
     }
     pieces
 }

@@ -3,13 +3,24 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{budget::Budget, chunk::Chunk, ledger::Reason};
+use super::{
+    budget::Budget,
+    chunk::{Chunk, Queued},
+    envelope,
+    ledger::Reason,
+    spill::Order,
+};
 
 /// A batch is full at this size; the largest is this plus one chunk, well below the 4 MiB at which
 /// a gRPC server refuses a message by default.
@@ -23,30 +34,40 @@ pub(super) struct Flow {
     pub(super) arrived: Notify,
     settled: Condvar,
     pub(super) budget: Arc<Budget>,
+    /// To the writer of the spill directory, if there is one.
+    spill: Option<mpsc::Sender<Order>>,
+    /// The collector has taken nothing for so long that requests no longer yield to its spans.
+    given_up: AtomicBool,
 }
 
 /// Everything that moves together.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub(super) queue: VecDeque<Chunk>,
+    pub(super) queue: VecDeque<Arc<Queued>>,
     /// Started in shards that no longer exist.
     pub(super) started: u64,
+    /// Found in the spill directory.
+    pub(super) recovered: u64,
     pub(super) queued: u64,
     pub(super) in_flight: u64,
     pub(super) acknowledged: u64,
     pub(super) lost: BTreeMap<Reason, u64>,
+    /// Not delivered, but in the spill directory when this process ended.
+    pub(super) left_on_disk: u64,
     pub(super) refused_requests: u64,
     pub(super) attempts: u64,
     pub(super) retries: BTreeMap<Reason, u64>,
 }
 
 impl Flow {
-    pub(super) fn new(budget: Arc<Budget>) -> Flow {
+    pub(super) fn new(budget: Arc<Budget>, spill: Option<mpsc::Sender<Order>>) -> Flow {
         Flow {
             counts: Mutex::default(),
             arrived: Notify::new(),
             settled: Condvar::new(),
             budget,
+            spill,
+            given_up: AtomicBool::new(false),
         }
     }
 
@@ -56,12 +77,64 @@ impl Flow {
 
     /// Queues a chunk. The caller holds its shard's lock, so that no observer sees the spans twice
     /// or not at all.
-    pub(super) fn push(&self, chunk: Chunk) {
+    pub(super) fn push(&self, chunk: Queued) {
+        let chunk = Arc::new(chunk);
+        if let Some(spill) = &self.spill {
+            // A writer that is gone means that the process ends.
+            let _ = spill.send(Order::Store(Arc::downgrade(&chunk)));
+        }
         let mut counts = self.counts();
         counts.queued += chunk.spans;
         counts.queue.push_back(chunk);
         drop(counts);
         self.arrived.notify_one();
+    }
+
+    /// Queues what an earlier process has left in the spill directory.
+    pub(super) fn recover(&self, chunk: Queued) {
+        let mut counts = self.counts();
+        counts.recovered += chunk.spans;
+        counts.queued += chunk.spans;
+        counts.queue.push_back(Arc::new(chunk));
+        drop(counts);
+        self.arrived.notify_one();
+    }
+
+    /// Whether requests still wait for the collector, or its oldest spans yield to them.
+    pub(super) fn give_up(&self, given_up: bool) {
+        if self.given_up.swap(given_up, Ordering::Relaxed) == given_up {
+            return;
+        }
+        if given_up {
+            tracing::error!(
+                "the collector has taken nothing for too long: when the span buffer is full, the oldest spans are lost and requests are served"
+            );
+        } else {
+            tracing::info!("when the span buffer is full, requests yield to spans again");
+        }
+    }
+
+    /// Frees memory at the cost of the oldest spans in it, if the collector has been given up; false
+    /// if there is nothing to free.
+    pub(super) fn make_room(&self) -> bool {
+        if !self.given_up.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut counts = self.counts();
+        // What is on disk too is not lost.
+        let freed = counts.queue.iter().find_map(|chunk| chunk.forget());
+        let freed = freed.unwrap_or_else(|| {
+            let oldest = counts.queue.iter().position(|chunk| !chunk.is_stored());
+            let Some(chunk) = oldest.and_then(|oldest| counts.queue.remove(oldest)) else {
+                return 0;
+            };
+            counts.queued -= chunk.spans;
+            *counts.lost.entry("collector_away".into()).or_default() += chunk.spans;
+            chunk.send().paid
+        });
+        drop(counts);
+        self.budget.give(freed as i64);
+        freed > 0
     }
 
     /// Counts spans that never made it into a chunk.
@@ -76,15 +149,20 @@ impl Flow {
         let mut batch = Batch {
             chunks: Vec::new(),
             spans: 0,
-            bytes: 0,
+            paid: 0,
             flow: self.clone(),
         };
-        while batch.bytes < BATCH_BYTES {
+        // In a small buffer a batch is small too, or nothing would be left for what comes next.
+        let full = BATCH_BYTES.min(self.budget.capacity() as usize / 8);
+        let mut bytes = 0;
+        while bytes < full {
             let Some(chunk) = counts.queue.pop_front() else {
                 break;
             };
+            let chunk = chunk.send();
+            bytes += chunk.len();
             batch.spans += chunk.spans;
-            batch.bytes += chunk.bytes.len();
+            batch.paid += chunk.paid;
             batch.chunks.push(chunk);
         }
         counts.queued -= batch.spans;
@@ -109,17 +187,57 @@ impl Flow {
     }
 }
 
-/// Chunks under way. It is settled exactly once: acknowledged, lost, or, when dropped, lost to
-/// shutdown; its memory goes back to the budget at that moment.
+/// Chunks under way. It is settled exactly once: acknowledged, lost, or, when dropped, left on disk or
+/// lost to shutdown; its memory goes back to the budget at that moment.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) chunks: Vec<Chunk>,
+    chunks: Vec<Chunk>,
     spans: u64,
-    bytes: usize,
+    /// Bytes of the budget.
+    paid: usize,
     flow: Arc<Flow>,
 }
 
 impl Batch {
+    /// The pieces of the request that carries it.
+    pub(super) fn request(&self) -> Vec<Bytes> {
+        let parts: Vec<_> = self.chunks.iter().map(Chunk::part).collect();
+        envelope::request(&parts)
+    }
+
+    /// Whether all of it is in memory.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.chunks.iter().all(Chunk::is_loaded)
+    }
+
+    /// Reads what is only on disk; what can not be read is lost. Blocks.
+    pub(super) fn load(mut self) -> Batch {
+        let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+        for mut chunk in std::mem::take(&mut self.chunks) {
+            match chunk.load() {
+                Ok(()) => read.push(chunk),
+                Err(error) => {
+                    tracing::error!(%error, chunk.spans, "spilled spans can not be read");
+                    unreadable.push(chunk);
+                }
+            }
+        }
+        let (whole, lost) = (self.of(read), self.of(unreadable));
+        self.spans = 0;
+        lost.lose("spill_unreadable".into());
+        whole
+    }
+
+    /// A batch of these chunks.
+    fn of(&self, chunks: Vec<Chunk>) -> Batch {
+        Batch {
+            spans: chunks.iter().map(|chunk| chunk.spans).sum(),
+            paid: chunks.iter().map(|chunk| chunk.paid).sum(),
+            chunks,
+            flow: self.flow.clone(),
+        }
+    }
+
     /// Spans in it.
     pub(super) fn spans(&self) -> u64 {
         self.spans
@@ -139,7 +257,7 @@ impl Batch {
     /// Two batches in place of one, for a receiver that found it too large; `Err` gives it back if
     /// it is a single span.
     pub(super) fn split(mut self) -> Result<(Batch, Batch), Batch> {
-        let mut rest = if self.chunks.len() > 1 {
+        let rest = if self.chunks.len() > 1 {
             self.chunks.split_off(self.chunks.len() / 2)
         } else {
             match self.chunks.first().and_then(Chunk::split) {
@@ -150,14 +268,9 @@ impl Batch {
                 }
             }
         };
-        let second = Batch {
-            spans: rest.iter().map(|chunk| chunk.spans).sum(),
-            bytes: rest.iter().map(|chunk| chunk.bytes.len()).sum(),
-            chunks: std::mem::take(&mut rest),
-            flow: self.flow.clone(),
-        };
+        let second = self.of(rest);
         self.spans -= second.spans;
-        self.bytes -= second.bytes;
+        self.paid -= second.paid;
         Ok((self, second))
     }
 
@@ -175,13 +288,26 @@ impl Batch {
         self.spans = 0;
         // The memory first, then the permission to use it again.
         self.chunks.clear();
-        self.flow.budget.give(self.bytes as i64);
+        self.flow.budget.give(self.paid as i64);
         self.flow.settled.notify_all();
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
+        // The process ends. What is on disk is the next one's.
+        let stored = self.chunks.iter().filter(|chunk| chunk.is_stored());
+        let left: u64 = stored
+            .inspect(|chunk| chunk.leave_on_disk())
+            .map(|chunk| chunk.spans)
+            .sum();
+        if left > 0 {
+            let mut counts = self.flow.counts();
+            counts.in_flight -= left;
+            counts.left_on_disk += left;
+            drop(counts);
+            self.spans -= left;
+        }
         self.settle(0, self.spans, "shutdown".into());
     }
 }

@@ -5,12 +5,15 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 /// Why a span was lost or an attempt failed: `partial_success`, `shutdown`, `http_400`, ...
 pub(super) type Reason = Cow<'static, str>;
 
-/// A consistent picture: `started = queued + in_flight + acknowledged + sum(lost)`, always.
+/// A consistent picture: `started + recovered = queued + in_flight + acknowledged + sum(lost) +
+/// left_on_disk`, always.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     /// Spans that ended in this process and were meant to be exported.
     pub started: u64,
-    /// In memory, not yet under way.
+    /// Spans of an earlier process, found in the spill directory.
+    pub recovered: u64,
+    /// In memory or in the spill directory, not yet under way.
     pub queued: u64,
     /// In a batch that is being sent, or sent again.
     pub in_flight: u64,
@@ -18,6 +21,8 @@ pub struct Books {
     pub acknowledged: u64,
     /// Gone, by reason.
     pub lost: BTreeMap<String, u64>,
+    /// Not delivered when this process ended, but in the spill directory for the next one.
+    pub left_on_disk: u64,
     /// Requests answered 503 because their spans had no room.
     pub refused_requests: u64,
     /// Export requests that were sent.
@@ -54,7 +59,8 @@ impl Books {
 
     /// Whether the books balance; if not, the pipeline has a bug.
     pub fn balanced(&self) -> bool {
-        self.started == self.queued + self.in_flight + self.acknowledged + self.lost_total()
+        let settled = self.acknowledged + self.lost_total() + self.left_on_disk;
+        self.started + self.recovered == self.queued + self.in_flight + settled
     }
 
     /// The books as metric samples; samples of one name are neighbours.
@@ -76,9 +82,14 @@ impl Books {
                 "Spans recorded for export",
                 self.started,
             ),
+            counter(
+                "iris_span_recovered",
+                "Spans of an earlier process, found in the spill directory",
+                self.recovered,
+            ),
             gauge(
                 "otel_sdk_processor_span_queue_size",
-                "Spans in memory, not yet under way",
+                "Spans in memory or in the spill directory, not yet under way",
                 self.queued,
             ),
             gauge(
@@ -158,6 +169,13 @@ impl fmt::Display for Books {
             "spans started={started} acknowledged={acknowledged} queued={queued} in_flight={in_flight} lost={}",
             self.lost_total()
         )?;
+        if self.recovered + self.left_on_disk > 0 {
+            write!(
+                f,
+                " recovered={} left_on_disk={}",
+                self.recovered, self.left_on_disk
+            )?;
+        }
         for (why, n) in &self.lost {
             write!(f, " lost.{why}={n}")?;
         }

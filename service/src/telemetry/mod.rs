@@ -23,9 +23,10 @@ mod resource;
 mod sdk;
 mod shard;
 mod span;
+mod spill;
 mod wire;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 use opentelemetry::InstrumentationScope;
@@ -33,7 +34,9 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 
 pub use self::{
     budget::REQUEST_BYTES,
-    config::{Compression, Exporter, OnPressure, OtlpConfig, Protocol, TelemetryConfig},
+    config::{
+        Compression, Exporter, OnPressure, OtlpConfig, Protocol, SpillConfig, TelemetryConfig,
+    },
     encode::EncodedAttributes,
     id::{new_span_id, new_trace_id},
     ledger::{Books, BooksSample},
@@ -45,6 +48,7 @@ use self::{
     envelope::{ResourceHead, ScopeHead},
     export::Exporter as ExportThread,
     pipeline::Pipeline,
+    spill::Spill,
 };
 
 /// The semantic conventions that our attribute names follow.
@@ -58,6 +62,7 @@ const SMALLEST_BUFFER_BYTES: u64 = 64 << 10;
 pub struct Telemetry {
     pipeline: Option<&'static Pipeline>,
     export: Option<ExportThread>,
+    spill: Option<Spill>,
     provider: SdkTracerProvider,
     flush_timeout: Duration,
 }
@@ -78,6 +83,7 @@ impl Telemetry {
                 return Ok(Telemetry {
                     pipeline: None,
                     export: None,
+                    spill: None,
                     provider,
                     flush_timeout: Duration::ZERO,
                 });
@@ -89,18 +95,29 @@ impl Telemetry {
             "a span buffer of {} bytes is too small; give at least {SMALLEST_BUFFER_BYTES}",
             config.span_buffer_bytes
         );
+        let resource = Arc::new(ResourceHead::new(&resource));
+        let orders = config.spill.is_some().then(std::sync::mpsc::channel);
         // Leaked once per process: then no request pays for reference counts that all cores share.
         let pipeline: &'static Pipeline = Box::leak(Box::new(Pipeline::new(
+            resource.clone(),
             ScopeHead::new(&own_scope()),
             config.span_buffer_bytes,
             config.on_pressure,
+            orders.as_ref().map(|(sender, _)| sender.clone()),
         )));
-        let head = ResourceHead::new(&resource);
-        let export = ExportThread::start(pipeline, head, otlp, config.export_connections)?;
+        let spill = match (&config.spill, orders) {
+            (Some(spill), Some(orders)) => {
+                let flow = pipeline.flow().clone();
+                Some(Spill::start(spill, resource, flow, orders)?)
+            }
+            _ => None,
+        };
+        let export = ExportThread::start(pipeline, otlp, config)?;
         tracing::info!(endpoint = otlp.endpoint, protocol = ?otlp.protocol, "spans are exported");
         Ok(Telemetry {
             pipeline: Some(pipeline),
             export: Some(export),
+            spill,
             provider: provider
                 .with_span_processor(sdk::PipelineProcessor(pipeline))
                 .build(),
@@ -145,7 +162,12 @@ impl Telemetry {
             return self.books();
         };
         pipeline.close();
-        export.finish(pipeline, timeout);
+        export.finish(timeout);
+        if let Some(spill) = self.spill.take() {
+            spill.finish();
+        }
+        // Settled by its end: left on disk, or lost.
+        while pipeline.flow().take().is_some() {}
         let books = pipeline.books();
         if books.lost_total() == 0 {
             tracing::info!("{books}");

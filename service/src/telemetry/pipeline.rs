@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc,
     },
     time::Duration,
 };
@@ -17,12 +18,13 @@ use super::{
     budget::Budget,
     config::OnPressure,
     encode,
-    envelope::ScopeHead,
+    envelope::{ResourceHead, ScopeHead},
     flow::Flow,
     ledger::{Books, Reason},
     permit::Waiting,
     shard::{Outlet, Shard, ShardState},
     span::SpanRecord,
+    spill::Order,
     wire::field_len,
 };
 
@@ -59,14 +61,20 @@ thread_local! {
 }
 
 impl Pipeline {
-    pub(super) fn new(own_scope: ScopeHead, capacity: u64, on_pressure: OnPressure) -> Pipeline {
+    pub(super) fn new(
+        resource: Arc<ResourceHead>,
+        own_scope: ScopeHead,
+        capacity: u64,
+        on_pressure: OnPressure,
+        spill: Option<mpsc::Sender<Order>>,
+    ) -> Pipeline {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let own_scope = Arc::new(own_scope);
         let stray = Arc::new(Shard::new(own_scope.clone(), false));
         let chunk_bytes = usize::try_from(capacity / 16)
             .unwrap_or(CHUNK_BYTES)
             .min(CHUNK_BYTES);
-        let flow = Arc::new(Flow::new(Arc::new(Budget::new(capacity))));
+        let flow = Arc::new(Flow::new(Arc::new(Budget::new(capacity)), spill));
         Pipeline {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             on_pressure,
@@ -77,6 +85,7 @@ impl Pipeline {
             outlet: Outlet {
                 flow,
                 pool: Arc::default(),
+                resource,
                 chunk_bytes,
             },
             own_scope,
@@ -100,7 +109,14 @@ impl Pipeline {
 
     /// Reserves one request's spans if there is room now.
     pub(super) fn reserve(&self) -> bool {
-        self.with_shard(|shard| shard.reserve(self.budget()))
+        loop {
+            if self.with_shard(|shard| shard.reserve(self.budget())) {
+                return true;
+            }
+            if !self.sheds() || !self.flow().make_room() {
+                return false;
+            }
+        }
     }
 
     /// Reserves one request's spans, waiting for room up to `patience`.
@@ -226,6 +242,8 @@ impl Pipeline {
             queued: counts.queued + shards.iter().map(|shard| shard.buffered).sum::<u64>(),
             in_flight: counts.in_flight,
             acknowledged: counts.acknowledged,
+            recovered: counts.recovered,
+            left_on_disk: counts.left_on_disk,
             lost: named(&counts.lost),
             refused_requests: counts.refused_requests,
             export_attempts: counts.attempts,

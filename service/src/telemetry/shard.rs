@@ -7,8 +7,8 @@ use opentelemetry::InstrumentationScope;
 
 use super::{
     budget::{Budget, REQUEST_BYTES},
-    chunk::{Chunk, Pool},
-    envelope::ScopeHead,
+    chunk::{Pool, Queued},
+    envelope::{ResourceHead, ScopeHead},
     flow::Flow,
 };
 
@@ -67,6 +67,7 @@ impl Shard {
 pub(super) struct Outlet {
     pub(super) flow: Arc<Flow>,
     pub(super) pool: Arc<Pool>,
+    pub(super) resource: Arc<ResourceHead>,
     pub(super) chunk_bytes: usize,
 }
 
@@ -183,10 +184,11 @@ impl ShardState {
         };
         let spans = std::mem::take(&mut buffer.spans);
         self.buffered -= spans;
-        outlet.flow.push(Chunk {
-            scope: buffer.head.clone(),
+        outlet.flow.push(Queued::in_memory(
+            outlet.resource.clone(),
+            buffer.head.clone(),
             bytes,
             spans,
-        });
+        ));
     }
 }

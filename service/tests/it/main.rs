@@ -20,6 +20,7 @@ mod telemetry_admission;
 mod telemetry_delivery;
 mod telemetry_faults;
 mod telemetry_sdk;
+mod telemetry_spill;
 mod trace;
 mod v2;
 

@@ -246,6 +246,8 @@ pub fn config(address: SocketAddr, protocol: Protocol) -> TelemetryConfig {
         propagate: true,
         span_buffer_bytes: 64 << 20,
         on_pressure: OnPressure::Shed,
+        collector_patience: Duration::from_secs(60),
+        spill: None,
         export_connections: 2,
         flush_timeout: Duration::from_secs(10),
     }

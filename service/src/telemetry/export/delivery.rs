@@ -11,7 +11,6 @@ use super::{
     connection::{Connection, Target},
 };
 use crate::telemetry::{
-    envelope::{self, ResourceHead},
     flow::{Batch, Flow},
     ledger::Reason,
 };
@@ -22,7 +21,6 @@ const LONGEST_WAIT_WHEN_CLOSING: Duration = Duration::from_millis(200);
 /// The connection, and what it needs to know.
 pub(super) struct Delivery {
     flow: Arc<Flow>,
-    resource: Arc<ResourceHead>,
     target: Arc<Target>,
     closing: watch::Receiver<Closing>,
     connection: Option<Connection>,
@@ -33,13 +31,11 @@ pub(super) struct Delivery {
 impl Delivery {
     pub(super) fn new(
         flow: Arc<Flow>,
-        resource: Arc<ResourceHead>,
         target: Arc<Target>,
         closing: watch::Receiver<Closing>,
     ) -> Delivery {
         Delivery {
             flow,
-            resource,
             target,
             closing,
             connection: None,
@@ -50,6 +46,9 @@ impl Delivery {
     /// Delivers until the process stops and the queue is empty.
     pub(super) async fn run(mut self) {
         while let Some(batch) = self.next().await {
+            let Some(batch) = loaded(batch).await else {
+                continue;
+            };
             let mut parts = vec![batch];
             while let Some(part) = parts.pop() {
                 if let Err(too_large) = self.deliver(part).await {
@@ -79,11 +78,10 @@ impl Delivery {
 
     /// Sends the batch until it is settled; gives it back if the receiver finds it too large.
     async fn deliver(&mut self, batch: Batch) -> Result<(), Batch> {
-        let chunks = batch
-            .chunks
-            .iter()
-            .map(|chunk| (&*chunk.scope, &chunk.bytes));
-        let body = self.target.body(envelope::request(&self.resource, chunks));
+        if batch.spans() == 0 {
+            return Ok(());
+        }
+        let body = self.target.body(batch.request());
         let mut backoff = Backoff::new();
         loop {
             match self.attempt(body.clone()).await {
@@ -193,4 +191,13 @@ impl Delivery {
             tracing::warn!(message, "collector took the spans with a warning");
         }
     }
+}
+
+/// What is only on disk is read on a thread that may block.
+async fn loaded(batch: Batch) -> Option<Batch> {
+    if batch.is_loaded() {
+        return Some(batch);
+    }
+    // If that thread could not be had, the batch's own end has settled it.
+    tokio::task::spawn_blocking(|| batch.load()).await.ok()
 }

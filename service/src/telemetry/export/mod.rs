@@ -7,14 +7,18 @@ mod body;
 mod connection;
 mod delivery;
 mod grpc;
+mod patience;
 
 use std::{sync::mpsc, thread::JoinHandle, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
-use self::{connection::Target, delivery::Delivery};
-use super::{config::OtlpConfig, envelope::ResourceHead, pipeline::Pipeline};
+use self::{connection::Target, delivery::Delivery, patience::Patience};
+use super::{
+    config::{OtlpConfig, TelemetryConfig},
+    pipeline::Pipeline,
+};
 
 /// Spans of an idle shard leave it after this long at the latest.
 const SWEEP: Duration = Duration::from_millis(100);
@@ -33,11 +37,11 @@ impl Exporter {
     /// Starts the thread; fails if the endpoint is unusable or no thread can be had.
     pub(super) fn start(
         pipeline: &'static Pipeline,
-        resource: ResourceHead,
-        config: &OtlpConfig,
-        connections: usize,
+        otlp: &OtlpConfig,
+        config: &TelemetryConfig,
     ) -> Result<Exporter> {
-        let target = Target::new(config)?;
+        let target = Target::new(otlp)?;
+        let (connections, patience) = (config.export_connections, config.collector_patience);
         let (closing, closes) = watch::channel(None);
         let (ready, started) = mpsc::channel();
         let work = move || {
@@ -48,7 +52,7 @@ impl Exporter {
                 Err(error) => drop(ready.send(Err(error))),
                 Ok(runtime) => {
                     drop(ready.send(Ok(())));
-                    runtime.block_on(export(pipeline, resource, target, connections, closes));
+                    runtime.block_on(export(pipeline, target, connections, patience, closes));
                 }
             }
         };
@@ -63,8 +67,8 @@ impl Exporter {
         Ok(Exporter { closing, thread })
     }
 
-    /// Sends what is queued until `timeout` is over, then counts the rest as lost to shutdown.
-    pub(super) fn finish(self, pipeline: &Pipeline, timeout: Duration) {
+    /// Sends what is queued until `timeout` is over.
+    pub(super) fn finish(self, timeout: Duration) {
         #[allow(
             clippy::disallowed_methods,
             reason = "tokio's clock, read outside of its runtime"
@@ -74,36 +78,31 @@ impl Exporter {
         if self.thread.join().is_err() {
             tracing::error!("the export thread panicked");
         }
-        while let Some(batch) = pipeline.flow().take() {
-            batch.lose("shutdown".into());
-        }
     }
 }
 
 async fn export(
     pipeline: &'static Pipeline,
-    resource: ResourceHead,
     target: Target,
     connections: usize,
+    patience: Duration,
     mut closing: watch::Receiver<Closing>,
 ) {
-    let resource = std::sync::Arc::new(resource);
+    let mut patience = Patience::new(patience);
     let target = std::sync::Arc::new(target);
     let mut deliveries = JoinSet::new();
     for _ in 0..connections.max(1) {
-        let delivery = Delivery::new(
-            pipeline.flow().clone(),
-            resource.clone(),
-            target.clone(),
-            closing.clone(),
-        );
+        let delivery = Delivery::new(pipeline.flow().clone(), target.clone(), closing.clone());
         deliveries.spawn(delivery.run());
     }
     let mut tick = tokio::time::interval(SWEEP);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = tick.tick() => pipeline.sweep(),
+            _ = tick.tick() => {
+                pipeline.sweep();
+                pipeline.flow().give_up(patience.is_over(pipeline.flow()));
+            }
             () = pipeline.pressed.notified() => pipeline.sweep(),
             _ = closing.wait_for(Option::is_some) => break,
         }
