@@ -79,6 +79,7 @@ pub fn run(args: &ServeArgs, prepared: Prepared) -> anyhow::Result<()> {
     let starting = tracing::info_span!("startup", version = env!("CARGO_PKG_VERSION"));
     let predictor = Predictor::new(prepared.model, telemetry.recorder(), args.limits());
     let state = AppState::new(predictor);
+    state.metrics.register_resource(telemetry.resource());
     state.metrics.register_books(telemetry.books_handle());
 
     let workers = args.workers.map_or_else(cores, NonZeroUsize::get);

@@ -73,6 +73,15 @@ impl Metrics {
             .register_collector(collector);
     }
 
+    /// Also exposes who this process is, in the form that OpenTelemetry gives a resource in Prometheus
+    /// (specification/compatibility/prometheus_and_openmetrics.md, "Resource Attributes").
+    pub fn register_resource<'a>(&self, attributes: impl Iterator<Item = (&'a str, String)>) {
+        let labels = attributes.map(|(key, value)| (key.replace(['.', '-'], "_"), value));
+        let target = Info::new(labels.collect::<Vec<_>>());
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register("target", "Who exposes this", target);
+    }
+
     /// Also exposes the books of the span pipeline.
     pub fn register_books(&self, books: impl Fn() -> Books + Send + Sync + 'static) {
         self.register(Box::new(books::Exposed(books)));

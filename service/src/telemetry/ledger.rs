@@ -2,12 +2,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
+use serde::Serialize;
+
 /// Why a span was lost or an attempt failed: `partial_success`, `shutdown`, `http_400`, ...
 pub(super) type Reason = Cow<'static, str>;
 
 /// A consistent picture: `started + recovered = queued + in_flight + acknowledged + sum(lost) +
 /// left_on_disk`, always.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Books {
     /// Spans that ended in this process and were meant to be exported.
     pub started: u64,

@@ -30,7 +30,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 use opentelemetry::InstrumentationScope;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{Sampler, SdkTracerProvider},
+};
 
 pub use self::{
     budget::REQUEST_BYTES,
@@ -64,6 +67,7 @@ pub struct Telemetry {
     export: Option<ExportThread>,
     spill: Option<Spill>,
     provider: SdkTracerProvider,
+    resource: Resource,
     flush_timeout: Duration,
 }
 
@@ -85,6 +89,7 @@ impl Telemetry {
                     export: None,
                     spill: None,
                     provider,
+                    resource,
                     flush_timeout: Duration::ZERO,
                 });
             }
@@ -95,11 +100,11 @@ impl Telemetry {
             "a span buffer of {} bytes is too small; give at least {SMALLEST_BUFFER_BYTES}",
             config.span_buffer_bytes
         );
-        let resource = Arc::new(ResourceHead::new(&resource));
+        let head = Arc::new(ResourceHead::new(&resource));
         let orders = config.spill.is_some().then(std::sync::mpsc::channel);
         // Leaked once per process: then no request pays for reference counts that all cores share.
         let pipeline: &'static Pipeline = Box::leak(Box::new(Pipeline::new(
-            resource.clone(),
+            head.clone(),
             ScopeHead::new(&own_scope()),
             config.span_buffer_bytes,
             config.on_pressure,
@@ -108,7 +113,7 @@ impl Telemetry {
         let spill = match (&config.spill, orders) {
             (Some(spill), Some(orders)) => {
                 let flow = pipeline.flow().clone();
-                Some(Spill::start(spill, resource, flow, orders)?)
+                Some(Spill::start(spill, head, flow, orders)?)
             }
             _ => None,
         };
@@ -121,8 +126,15 @@ impl Telemetry {
             provider: provider
                 .with_span_processor(sdk::PipelineProcessor(pipeline))
                 .build(),
+            resource,
             flush_timeout: config.flush_timeout,
         })
+    }
+
+    /// Who this process is, on every span: attributes and their values as text.
+    pub fn resource(&self) -> impl Iterator<Item = (&str, String)> {
+        let attributes = self.resource.iter();
+        attributes.map(|(key, value)| (key.as_str(), value.to_string()))
     }
 
     /// A handle for the request path.
@@ -169,10 +181,12 @@ impl Telemetry {
         // Settled by its end: left on disk, or lost.
         while pipeline.flow().take().is_some() {}
         let books = pipeline.books();
+        // For a person, and once more for a program that reads the last word on every span.
+        let json = serde_json::to_string(&books).unwrap_or_default();
         if books.lost_total() == 0 {
-            tracing::info!("{books}");
+            tracing::info!(books = json, "{books}");
         } else {
-            tracing::error!("{books}");
+            tracing::error!(books = json, "{books}");
         }
         books
     }

@@ -108,17 +108,8 @@ pub enum Observation {
     Second(Second),
     /// The trace receiver's books since the run's start. The last one counts.
     Receiver(Receiver),
-    /// The service's own span books, as its `/metrics` gave them. The last one of each source counts.
-    ServiceBooks {
-        /// Which replica.
-        source: String,
-        /// Spans started.
-        started: u64,
-        /// Spans acknowledged by the receiver.
-        acknowledged: u64,
-        /// Spans lost, by reason.
-        lost: std::collections::BTreeMap<String, u64>,
-    },
+    /// A service process's own span books, as its `/metrics` or its last words gave them.
+    ServiceBooks(ServiceBooks),
     /// All load has ended; the run waits for the traces that are still on their way.
     DrainStarted {
         /// Exchanges whose trace is due.
@@ -180,6 +171,30 @@ pub struct Second {
     pub traces_expected: u64,
     /// Of those, complete.
     pub traces_complete: u64,
+}
+
+/// What a service process says of its spans since its start:
+/// `started + recovered = queued + acknowledged + sum(lost) + left_on_disk`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceBooks {
+    /// Which process: its `service.instance.id`. Where its counts shrink, another process has taken over.
+    pub source: String,
+    /// Spans that ended in it.
+    pub started: u64,
+    /// Spans of an earlier process that it found on its disk.
+    pub recovered: u64,
+    /// Not taken over by the collector yet.
+    pub queued: u64,
+    /// Taken over by the collector.
+    pub acknowledged: u64,
+    /// Gone, by reason.
+    pub lost: std::collections::BTreeMap<String, u64>,
+    /// Left for the next process on its disk.
+    pub left_on_disk: u64,
+    /// Requests that it answered 503 for want of memory for their spans.
+    pub refused_requests: u64,
+    /// It was there to be asked when the run ended, or this is the last that it said.
+    pub last: bool,
 }
 
 /// The trace receiver's books.

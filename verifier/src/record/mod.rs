@@ -20,7 +20,9 @@ pub use clock::Clock;
 pub use dictionary::{Dictionary, Table};
 pub use exchange::{Exchange, Outcome};
 pub use folder::{Recorded, RunFolder, write_whole};
-pub use journal::{Entry, Host, Journal, Observation, Receiver, Second, read_journal};
+pub use journal::{
+    Entry, Host, Journal, Observation, Receiver, Second, ServiceBooks, read_journal,
+};
 pub use live::{Completeness, Live, Sketch};
 pub use recorder::{Expected, Recorder, Recording};
 pub use rows::{Row, RowWriter, read_rows};

@@ -204,6 +204,7 @@ impl Conductor<'_> {
     async fn conduct(mut self, mut target: Target) -> Result<(bool, Target)> {
         let mut signals = Signals::new()?;
         let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
+        let books = target::books::Watch::start(target.url(), &self.recorder);
         let load = self.start_load(target.url())?;
         let mut tick = tokio::time::interval(Duration::from_millis(200));
         tokio::pin!(load);
@@ -230,6 +231,7 @@ impl Conductor<'_> {
             }),
         }
         self.drain(&mut signals, &mut progress, &mut tick).await;
+        books.last_words().await;
         Ok((self.interrupted, target))
     }
 

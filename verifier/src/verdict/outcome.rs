@@ -57,6 +57,10 @@ pub struct Verdict {
     pub stages: Vec<Stage>,
     /// The trace receiver's books.
     pub receiver: Receiver,
+    /// The span books of each process of the target, as far as it shows them.
+    pub services: Vec<Service>,
+    /// Where the spans that did not come were lost.
+    pub losses: Losses,
     /// How far each sender's clock can be off, from server spans that must lie inside their exchanges.
     pub clocks: Vec<SenderClock>,
 }
@@ -204,6 +208,8 @@ pub struct Traces {
     pub missing: u64,
     /// How often each expected span is missing, among incomplete traces.
     pub missing_spans: BTreeMap<String, u64>,
+    /// Expected spans that did not come: those of incomplete and of missing traces.
+    pub spans_missing: u64,
     /// Traces with an expected span whose parent is another than expected.
     pub orphan: u64,
     /// Traces with an expected span of another kind than expected.
@@ -313,6 +319,78 @@ pub struct Receiver {
     pub refused_requests: u64,
     /// Why, of the first few.
     pub refused_examples: Vec<String>,
+}
+
+/// A process's own span books: `started + recovered = queued + acknowledged + sum(lost) + left_on_disk`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Service {
+    /// `service.instance.id`.
+    pub source: String,
+    /// Spans that ended in it.
+    pub started: u64,
+    /// Spans of an earlier process that it found on its disk.
+    pub recovered: u64,
+    /// Not acknowledged by then.
+    pub queued: u64,
+    /// Acknowledged by its collector.
+    pub acknowledged: u64,
+    /// Lost, by reason.
+    pub lost: BTreeMap<String, u64>,
+    /// Left for the next process on its disk.
+    pub left_on_disk: u64,
+    /// Requests that it refused for want of memory for their spans.
+    pub refused_requests: u64,
+    /// These are its last words; else it ended, or was out of reach, at some time after them.
+    pub last: bool,
+}
+
+/// Where the spans that did not come were lost. `missing_spans` is the sum over the places.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Losses {
+    /// Expected spans of answered exchanges that did not come.
+    pub missing_spans: u64,
+    /// From the best known to the unknown.
+    pub places: Vec<Loss>,
+}
+
+/// Spans that were lost in one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Loss {
+    /// Where.
+    pub place: Place,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub spans: u64,
+}
+
+/// Where a span can be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the service; its books say so.
+    Service,
+    /// Between the service, to whom it was acknowledged, and the receiver.
+    OnTheWay,
+    /// In a process that was killed, with its books.
+    EndedProcess,
+    /// Nowhere: by the books of every process no such span ended in it.
+    NeverMade,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Place {
+    /// The words for a person.
+    pub fn words(self) -> &'static str {
+        match self {
+            Place::Service => "lost in the service",
+            Place::OnTheWay => "lost on the way",
+            Place::EndedProcess => "lost with a process",
+            Place::NeverMade => "never made",
+            Place::Unknown => "lost in an unknown place",
+        }
+    }
 }
 
 /// Bounds on the offset of a sender's clock against the run's: the true offset lies between the two.

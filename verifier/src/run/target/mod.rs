@@ -1,5 +1,6 @@
 //! The target: started here as child processes of the same executable, or somebody else's at a URL.
 
+pub mod books;
 pub mod embedded;
 pub mod external;
 mod replica;

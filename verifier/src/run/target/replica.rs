@@ -1,6 +1,8 @@
 //! One child process under test: started with our settings, its output in the run folder, never left behind.
 
+use super::books;
 use super::embedded::Program;
+use crate::record::ServiceBooks;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{self, File, remove_file};
@@ -12,6 +14,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 /// A started replica. Dropped, it is killed.
 pub(super) struct Replica {
     child: Child,
+    /// Its `service.instance.id`.
+    name: String,
     port_file: PathBuf,
     log_file: PathBuf,
     /// Its end was seen.
@@ -30,6 +34,7 @@ impl Replica {
         let port_file = folder.join(format!("target-{number}.port"));
         let log_file = folder.join(format!("target-{number}.log"));
         let log = File::create(&log_file).context("cannot create the service's log")?;
+        let name = format!("replica-{number}");
         let mut command = Command::new(&program.path);
         command
             .args(&program.args)
@@ -46,7 +51,7 @@ impl Replica {
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
             .env(
                 "OTEL_RESOURCE_ATTRIBUTES",
-                format!("service.instance.id=replica-{number}"),
+                format!("service.instance.id={name}"),
             )
             // Its end tells the child that we are gone, whatever ended us.
             .stdin(Stdio::piped())
@@ -58,6 +63,7 @@ impl Replica {
             .with_context(|| format!("cannot start {}", program.path.display()))?;
         Ok(Replica {
             child,
+            name,
             port_file,
             log_file,
             ended: false,
@@ -96,6 +102,12 @@ impl Replica {
             "; the end of its log:\n{}",
             lines[lines.len().saturating_sub(10)..].join("\n")
         )
+    }
+
+    /// What became of its spans, as it said itself when it ended; `None` if it had no time for it.
+    pub(super) fn last_books(&self) -> Option<ServiceBooks> {
+        let log = fs::read(&self.log_file).ok()?;
+        books::from_log(&String::from_utf8_lossy(&log), &self.name)
     }
 
     /// How it ended, the first time that its end is seen.

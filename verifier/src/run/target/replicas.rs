@@ -105,6 +105,9 @@ impl Replicas {
     fn look(&mut self, recorder: &Recorder, expected: bool) -> bool {
         for replica in &mut self.replicas {
             if let Some(status) = replica.has_ended() {
+                if let Some(books) = replica.last_books() {
+                    recorder.observe(Observation::ServiceBooks(books));
+                }
                 recorder.observe(Observation::TargetExited {
                     pid: replica.pid(),
                     status,

@@ -4,12 +4,14 @@ use super::judgement;
 use crate::plan::{Metric, Statistic, Threshold};
 use crate::record::Observation;
 use crate::verdict::align::Timeline;
-use crate::verdict::outcome::{Check, Judgement, Run, Stage};
+use crate::verdict::outcome::{Check, Judgement, Losses, Place, Run, Service, Stage};
 
 /// Names of the checks that make a run unknown whatever else was seen.
 const WHOLE: &str = "run_whole";
 const ANSWERED: &str = "target_answered";
 const GENERATOR: &str = "generator_healthy";
+/// Name of the check on the services' span books.
+const ACCOUNTED: &str = "spans_accounted";
 
 /// Every check: first those on the run, then those on each stage, then the plan's thresholds.
 pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<Check> {
@@ -101,6 +103,58 @@ fn answered(timeline: &Timeline<'_>, stages: &[Stage]) -> Check {
         judgement((answers > 0).then_some(true)),
         evidence,
     )
+}
+
+/// The services' books balance, and tell of every span that is missing where it was lost; `None` where
+/// the target shows none.
+pub(super) fn accounted(services: &[Service], losses: &Losses) -> Option<Check> {
+    if services.is_empty() {
+        return None;
+    }
+    let mut evidence = Vec::new();
+    for service in services.iter().filter(|service| !balances(service)) {
+        evidence.push(format!(
+            "the span books of {} do not balance",
+            service.source
+        ));
+    }
+    let never_made = losses.places.iter().find(|l| l.place == Place::NeverMade);
+    let unaccounted = never_made.map_or(0, |loss| loss.spans);
+    if unaccounted > 0 {
+        evidence.push(format!(
+            "{unaccounted} missing spans stand in no process's books"
+        ));
+    }
+    let holds = evidence.is_empty();
+    let lost: u64 = services.iter().flat_map(|s| s.lost.values()).sum();
+    let (started, acknowledged) = services.iter().fold((0, 0), |(started, acknowledged), s| {
+        (started + s.started, acknowledged + s.acknowledged)
+    });
+    evidence.push(format!(
+        "{} processes: {started} spans started, {acknowledged} acknowledged, {lost} lost; {} missing here",
+        services.len(),
+        losses.missing_spans
+    ));
+    let mut check = check(ACCOUNTED, None, judgement(Some(holds)), evidence);
+    check.value = Some(unaccounted as f64);
+    check.limit = Some("0".to_owned());
+    Some(check)
+}
+
+fn balances(service: &Service) -> bool {
+    let settled = service.acknowledged + service.lost.values().sum::<u64>() + service.left_on_disk;
+    service.started + service.recovered == service.queued + settled
+}
+
+/// One sentence on where the missing spans are, if any are.
+pub(super) fn whereabouts(losses: &Losses) -> Option<String> {
+    let places = losses
+        .places
+        .iter()
+        .map(|loss| format!("{} {} ({})", loss.spans, loss.place.words(), loss.reason));
+    let places = places.collect::<Vec<_>>().join(", ");
+    (losses.missing_spans > 0)
+        .then(|| format!("{} spans are missing: {places}", losses.missing_spans))
 }
 
 /// Every planned request of the stage has its row.

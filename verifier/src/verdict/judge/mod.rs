@@ -5,6 +5,7 @@ mod distribution;
 mod error_spans;
 mod exchanges;
 mod generator;
+mod losses;
 mod spans;
 mod tail;
 mod traces;
@@ -26,9 +27,13 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
         .map(|index| stage(timeline, index, &receiver))
         .collect();
     let run = run(timeline);
-    let checks = checks::all(timeline, &run, &stages);
+    let services = losses::services(timeline);
+    let losses = losses::attribute(&services, &stages, &receiver);
+    let mut checks = checks::all(timeline, &run, &stages);
+    checks.extend(checks::accounted(&services, &losses));
     let outcome = checks::outcome(&checks);
-    let reasons = checks::reasons(&checks, &stages, outcome);
+    let mut reasons = checks::reasons(&checks, &stages, outcome);
+    reasons.extend(checks::whereabouts(&losses));
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,
@@ -37,6 +42,8 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
         checks,
         stages,
         receiver,
+        services,
+        losses,
         clocks: clocks(timeline),
     }
 }

@@ -26,16 +26,14 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize, receiver: &Receiver) 
                 u64::from(trace.last_arrival_ns > exchange.done_ns.saturating_add(late_after_ns));
             continue;
         }
+        let missing = || trace.faults.iter().filter(|(_, f)| *f == Fault::Missing);
+        traces.spans_missing += missing().count() as u64;
         let lacks = if trace.any {
             traces.incomplete += 1;
             let has = |fault| trace.faults.iter().any(|(_, f)| *f == fault);
             traces.orphan += u64::from(has(Fault::Orphan));
             traces.wrong_kind += u64::from(has(Fault::WrongKind));
-            for (place, _) in trace
-                .faults
-                .iter()
-                .filter(|(_, fault)| *fault == Fault::Missing)
-            {
+            for (place, _) in missing() {
                 *traces
                     .missing_spans
                     .entry(plan.spans[*place].name.clone())

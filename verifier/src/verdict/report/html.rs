@@ -159,8 +159,39 @@ fn traces(verdict: &Verdict) -> Markup {
             (grouped(r.foreign_spans)) " spans of other traces, " (grouped(r.malformed_spans)) " malformed, "
             (grouped(r.refused_requests)) " requests refused."
         }
+        (books(verdict))
         @if examples().next().is_some() {
             ul { @for (stage, example) in examples() { li { (stage) ": " code { (example) } } } }
+        }
+    }
+}
+
+/// What the target's processes say of their spans, and where the missing ones were lost.
+fn books(verdict: &Verdict) -> Markup {
+    let lost = |reasons: &std::collections::BTreeMap<String, u64>| {
+        let each = reasons
+            .iter()
+            .map(|(why, n)| format!("{} {why}", grouped(*n)));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    html! {
+        @if !verdict.services.is_empty() {
+            div.scroll { table {
+                thead { tr { th { "span books of" } th.n { "started" } th.n { "acknowledged" } th.n { "queued" } th.n { "left on disk" } th { "lost" } th.n { "requests refused" } } }
+                tbody { @for s in &verdict.services { tr {
+                    td.stage { (s.source) @if !s.last { " (ended before the run)" } }
+                    td.n { (grouped(s.started + s.recovered)) } td.n { (grouped(s.acknowledged)) } td.n { (grouped(s.queued)) }
+                    td.n { (grouped(s.left_on_disk)) } td { (lost(&s.lost)) } td.n { (grouped(s.refused_requests)) }
+                } } }
+            } }
+        }
+        @if verdict.losses.missing_spans > 0 {
+            div.scroll { table {
+                thead { tr { th { "missing spans" } th.n { "how many" } th { "why" } } }
+                tbody { @for loss in &verdict.losses.places { tr {
+                    td.stage { (loss.place.words()) } td.n { (grouped(loss.spans)) } td { (loss.reason) }
+                } } }
+            } }
         }
     }
 }

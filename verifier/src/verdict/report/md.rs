@@ -32,6 +32,7 @@ pub(super) fn to_markdown(verdict: &Verdict) -> String {
     for stage in &verdict.stages {
         stage_details(&mut out, stage);
     }
+    books(&mut out, verdict);
     checks(&mut out, verdict);
     out
 }
@@ -123,6 +124,36 @@ fn stage_details(out: &mut String, stage: &Stage) {
             escape(&span.name),
             escape(&span.detail),
             span.examples.first().map_or("", String::as_str)
+        );
+    }
+}
+
+/// What the target's processes say of their spans.
+fn books(out: &mut String, verdict: &Verdict) {
+    if verdict.services.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\n## Span books\n\n| process | started | recovered | acknowledged | queued | left on disk | lost | requests refused |\n|---|--:|--:|--:|--:|--:|---|--:|"
+    );
+    for service in &verdict.services {
+        let lost = service.lost.iter().map(|(why, n)| format!("{n} {why}"));
+        let lost = lost.collect::<Vec<_>>().join(", ");
+        let counts = [
+            service.started,
+            service.recovered,
+            service.acknowledged,
+            service.queued,
+            service.left_on_disk,
+        ];
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            escape(&service.source),
+            counts.map(grouped).join(" | "),
+            escape(&lost),
+            service.refused_requests
         );
     }
 }

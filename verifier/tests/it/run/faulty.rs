@@ -39,6 +39,12 @@ pub(super) fn serve_faulty(
                 _ => {}
             }
         }
+        if traceparent.is_empty() {
+            // Not the load: somebody looks for metrics.
+            let _ =
+                (&mut &*stream).write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+            return;
+        }
         std::io::Read::read_exact(&mut reader, &mut vec![0; length]).unwrap();
         let failed = requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 100 == 99;
         export_server_span(&mut exporter, &traceparent, failed);

@@ -1,0 +1,267 @@
+//! The service's own span books: its `/metrics` text, or the last lines of its log, in; journal lines out.
+
+use crate::record::{Observation, Recorder, ServiceBooks};
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const EVERY: Duration = Duration::from_secs(1);
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+const LARGEST_ANSWER: usize = 4 << 20;
+/// At the end, every process that was seen is asked once more; behind one address it takes luck to meet each.
+const LAST_TRIES: usize = 20;
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Reads the books of whoever answers at the target's address, every second.
+pub struct Watch {
+    task: JoinHandle<BTreeSet<String>>,
+    stop: CancellationToken,
+    url: String,
+    recorder: Recorder,
+}
+
+impl Watch {
+    /// Begins, on the current runtime. A target that has no such books is asked once.
+    pub fn start(url: &str, recorder: &Recorder) -> Watch {
+        let (url, recorder) = (url.to_owned(), recorder.clone());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(watch(url.clone(), recorder.clone(), stop.clone()));
+        Watch {
+            task,
+            stop,
+            url,
+            recorder,
+        }
+    }
+
+    /// Reads each process's books a last time, and ends.
+    pub async fn last_words(self) {
+        self.stop.cancel();
+        let mut waiting = self.task.await.unwrap_or_default();
+        let ask = async {
+            for _ in 0..LAST_TRIES * waiting.len() {
+                let Ok(mut books) = scrape(&self.url).await else {
+                    continue;
+                };
+                books.last = true;
+                waiting.remove(&books.source);
+                self.recorder.observe(Observation::ServiceBooks(books));
+                if waiting.is_empty() {
+                    break;
+                }
+            }
+        };
+        // Who does not answer by then has said its last words before.
+        let _ = tokio::time::timeout(LAST_WORDS_WITHIN, ask).await;
+    }
+}
+
+/// Reads until it is stopped; gives the sources that were seen.
+async fn watch(url: String, recorder: Recorder, stop: CancellationToken) -> BTreeSet<String> {
+    let mut sources = BTreeSet::new();
+    let mut tick = tokio::time::interval(EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = tick.tick() => {}
+        }
+        match scrape(&url).await {
+            Ok(books) => {
+                sources.insert(books.source.clone());
+                recorder.observe(Observation::ServiceBooks(books));
+            }
+            Err(error) if error.is::<NoBooks>() => break,
+            // Too busy, or just being replaced: the next second tells.
+            Err(_) => {}
+        }
+    }
+    sources
+}
+
+/// The target answers, and shows no span books.
+#[derive(Debug, thiserror::Error)]
+#[error("the target shows no span books at /metrics")]
+struct NoBooks;
+
+async fn scrape(url: &str) -> Result<ServiceBooks> {
+    tokio::time::timeout(ANSWER_WITHIN, get(url))
+        .await
+        .context("no answer in time")?
+}
+
+async fn get(url: &str) -> Result<ServiceBooks> {
+    let uri: http::Uri = url.parse()?;
+    let authority = uri.authority().context("no authority")?.as_str();
+    let stream = TcpStream::connect(authority).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = Request::get("/metrics")
+        .header(header::HOST, authority)
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())?;
+    let answer = sender.send_request(request).await?;
+    ensure!(answer.status() != 503, "busy");
+    if !answer.status().is_success() {
+        return Err(NoBooks.into());
+    }
+    let body = Limited::new(answer.into_body(), LARGEST_ANSWER);
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| anyhow::anyhow!(error))?;
+    connection.abort();
+    let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    Ok(from_metrics(&text).ok_or(NoBooks)?)
+}
+
+/// Books from Prometheus or OpenMetrics text; `None` if there are none in it. Names: `otel_sdk_*` of
+/// the semantic conventions for SDK metrics, and the service's own for what these do not know.
+fn from_metrics(text: &str) -> Option<ServiceBooks> {
+    let mut books = ServiceBooks::default();
+    let mut found = false;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((name, labels, value)) = sample(line) else {
+            continue;
+        };
+        let label = |wanted| labels.get(wanted).map_or("", String::as_str);
+        match name {
+            "target_info" => books.source = label("service_instance_id").to_owned(),
+            "otel_sdk_span_started_total" => (books.started, found) = (value, true),
+            "otel_sdk_processor_span_queue_size" | "otel_sdk_exporter_span_inflight" => {
+                books.queued += value;
+            }
+            "otel_sdk_exporter_span_exported_total" => match label("error_type") {
+                "" => books.acknowledged += value,
+                why => *books.lost.entry(why.to_owned()).or_default() += value,
+            },
+            "iris_span_recovered_total" => books.recovered = value,
+            "iris_span_refused_requests_total" => books.refused_requests = value,
+            _ => {}
+        }
+    }
+    found.then_some(books)
+}
+
+/// Name, labels and whole-numbered value of one sample.
+fn sample(line: &str) -> Option<(&str, BTreeMap<&str, String>, u64)> {
+    let (series, rest) = match line.find('{') {
+        Some(brace) => (&line[..brace], &line[brace + 1..]),
+        None => line.split_once(' ')?,
+    };
+    let mut labels = BTreeMap::new();
+    let mut rest = rest;
+    if line.contains('{') {
+        while let Some((name, tail)) = rest.split_once("=\"") {
+            let end = closing_quote(tail)?;
+            labels.insert(
+                name,
+                tail[..end].replace("\\\"", "\"").replace("\\\\", "\\"),
+            );
+            rest = tail[end + 1..].trim_start_matches(',');
+            if rest.starts_with('}') {
+                break;
+            }
+        }
+        rest = rest.strip_prefix('}')?.trim_start();
+    }
+    let value: f64 = rest.split(' ').next()?.parse().ok()?;
+    let whole = value.is_finite() && value >= 0.0;
+    whole.then_some((series, labels, value as u64))
+}
+
+/// Where a label's value ends.
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    })
+}
+
+/// A process's last books, from the line that it logs when it has ended well.
+pub(super) fn from_log(log: &str, source: &str) -> Option<ServiceBooks> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        books: String,
+    }
+    #[derive(serde::Deserialize)]
+    struct Books {
+        started: u64,
+        recovered: u64,
+        queued: u64,
+        in_flight: u64,
+        acknowledged: u64,
+        lost: BTreeMap<String, u64>,
+        left_on_disk: u64,
+        refused_requests: u64,
+    }
+    let line = log
+        .lines()
+        .rev()
+        .find_map(|line| serde_json::from_str::<Line>(line).ok())?;
+    let books: Books = serde_json::from_str(&line.books).ok()?;
+    Some(ServiceBooks {
+        source: source.to_owned(),
+        started: books.started,
+        recovered: books.recovered,
+        queued: books.queued + books.in_flight,
+        acknowledged: books.acknowledged,
+        lost: books.lost,
+        left_on_disk: books.left_on_disk,
+        refused_requests: books.refused_requests,
+        last: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn books_are_found_among_other_metrics() {
+        let text = r#"# HELP target Who exposes this.
+target_info{host_name="a \"b\", c",service_instance_id="pod-7",x=""} 1
+otel_sdk_span_started_total 30
+otel_sdk_processor_span_queue_size 4
+otel_sdk_exporter_span_inflight 2
+otel_sdk_exporter_span_exported_total{error_type=""} 20
+otel_sdk_exporter_span_exported_total{error_type="shutdown"} 1 1795523672.1
+otel_sdk_exporter_span_exported_total{error_type="http_400"} 3
+iris_span_refused_requests_total 5
+iris_requests_total{a="}",b="\\"} 77
+# EOF"#;
+        let books = from_metrics(text).unwrap();
+        assert_eq!(books.source, "pod-7");
+        assert_eq!(
+            (books.started, books.queued, books.acknowledged),
+            (30, 6, 20)
+        );
+        let lost = [("http_400", 3), ("shutdown", 1)].map(|(why, n)| (why.to_owned(), n));
+        assert_eq!(books.lost, BTreeMap::from(lost));
+        assert_eq!((books.refused_requests, books.last), (5, false));
+        assert_eq!(from_metrics("up 1\nbroken{\nalso{a=\"} 1"), None);
+    }
+
+    #[test]
+    fn the_last_words_are_the_last_that_were_said() {
+        let line = |acknowledged: u64| {
+            let books = format!(
+                r#"{{"started":9,"recovered":0,"queued":1,"in_flight":2,"acknowledged":{acknowledged},"lost":{{"shutdown":1}},"left_on_disk":0,"refused_requests":4}}"#
+            );
+            serde_json::json!({ "message": "x", "books": books }).to_string()
+        };
+        let log = format!("{}\n{}\nShutdown is complete", line(1), line(5));
+        let books = from_log(&log, "replica-0").unwrap();
+        assert_eq!((books.acknowledged, books.queued, books.last), (5, 3, true));
+        assert_eq!(from_log("{\"books\":\"no\"}\npanicked", "replica-0"), None);
+    }
+}
