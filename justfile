@@ -11,6 +11,11 @@ run *ARGS:
 test:
     cargo test --workspace
 
+# The fault matrix at saturation: collectors in trouble, signals, books and verdict to the span; about ten minutes
+faults *ARGS:
+    cargo build --release -p iris-prediction-api -p verifier --bins
+    cargo test -p verifier --test faults -- --ignored --test-threads 1 {{ARGS}}
+
 # Format, lints, documentation
 check:
     cargo fmt --all --check
