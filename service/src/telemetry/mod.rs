@@ -39,7 +39,7 @@ pub use self::{
     ledger::{Books, BooksSample},
     permit::Permit,
     recorder::{Recorder, Refused},
-    span::{Attribute, Kind, SpanContext, SpanRecord, Status, Value},
+    span::{Attribute, Kind, SpanContext, SpanRecord, Status, TraceState, Value},
 };
 use self::{
     envelope::{ResourceHead, ScopeHead},
