@@ -17,6 +17,8 @@ pub(super) enum Answer {
     Again {
         reason: Reason,
         after: Option<Duration>,
+        /// For the log, where the reason does not say it all.
+        cause: Option<String>,
     },
     /// Too large for this receiver: send it in halves.
     TooLarge,
@@ -29,6 +31,7 @@ impl Answer {
         Answer::Again {
             reason: reason.into(),
             after: None,
+            cause: None,
         }
     }
 }
@@ -67,6 +70,7 @@ pub(super) fn http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answ
         429 | 502 | 503 | 504 => Answer::Again {
             reason: format!("http_{}", status.as_u16()).into(),
             after: retry_after(headers, now_unix_ns()),
+            cause: None,
         },
         413 => Answer::TooLarge,
         other => Answer::Never {

@@ -7,13 +7,16 @@ mod body;
 mod connection;
 mod delivery;
 mod grpc;
+mod stream;
+mod target;
+mod tls;
 
 use std::{sync::mpsc, thread::JoinHandle, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
-use self::{connection::Target, delivery::Delivery};
+use self::{delivery::Delivery, target::Target};
 use super::{config::OtlpConfig, envelope::ResourceHead, pipeline::Pipeline};
 
 /// Spans of an idle shard leave it after this long at the latest.
@@ -30,7 +33,7 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    /// Starts the thread; fails if the endpoint is unusable or no thread can be had.
+    /// Starts the thread; fails if the endpoint or a certificate is unusable, or no thread can be had.
     pub(super) fn start(
         pipeline: &'static Pipeline,
         resource: ResourceHead,
