@@ -15,7 +15,7 @@ fn iris(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 }
 
 /// Fails with this exit code, and says so on stderr.
-fn refused(arguments: &[&str], variables: &[(&str, &str)], code: i32) -> String {
+pub fn refused(arguments: &[&str], variables: &[(&str, &str)], code: i32) -> String {
     let output = iris(arguments, variables);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{stderr}");

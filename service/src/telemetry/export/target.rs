@@ -61,7 +61,10 @@ impl Target {
     /// `host:port`, for a person.
     pub(super) fn origin(&self) -> impl Display {
         let (host, port) = (&self.host, self.port);
-        std::fmt::from_fn(move |f| write!(f, "{host}:{port}"))
+        std::fmt::from_fn(move |f| match host.contains(':') {
+            true => write!(f, "[{host}]:{port}"),
+            false => write!(f, "{host}:{port}"),
+        })
     }
 
     /// Pieces of a message as the body of a request.
@@ -136,4 +139,48 @@ fn headers(uri: &Uri, config: &OtlpConfig, gzip: bool) -> Result<HeaderMap> {
         );
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(endpoint: &str, protocol: Protocol) -> Target {
+        let authority = rcgen::generate_simple_self_signed([]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, authority.cert.pem()).unwrap();
+        let config = OtlpConfig {
+            endpoint: endpoint.to_owned(),
+            protocol,
+            timeout: Duration::from_secs(1),
+            headers: Vec::new(),
+            compression: Compression::None,
+            certificate: Some(path),
+            client_certificate: None,
+            client_key: None,
+        };
+        Target::new(&config).unwrap()
+    }
+
+    #[test]
+    fn scheme_and_protocol_decide_about_tls_and_the_port() {
+        use Protocol::{Grpc, HttpProtobuf};
+        for (endpoint, protocol, origin, tls) in [
+            ("http://c", Grpc, "c:4317", false),
+            ("https://c", Grpc, "c:4317", true),
+            ("http://c/v1/traces", HttpProtobuf, "c:80", false),
+            ("https://c/v1/traces", HttpProtobuf, "c:443", true),
+            ("HTTPS://10.0.0.1:1/x", HttpProtobuf, "10.0.0.1:1", true),
+            ("https://[::1]:4317", Grpc, "[::1]:4317", true),
+        ] {
+            let target = target(endpoint, protocol);
+            assert_eq!(
+                (target.origin().to_string().as_str(), target.tls.is_some()),
+                (origin, tls)
+            );
+        }
+        let grpc = target("https://c", Grpc).uri;
+        assert_eq!(grpc.to_string(), format!("https://c{GRPC_PATH}"));
+    }
 }

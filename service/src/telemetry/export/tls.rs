@@ -112,7 +112,7 @@ fn identity(
     let chain =
         certificates(certificate).with_context(|| shown(CLIENT_CERTIFICATE, certificate))?;
     let mut keys =
-        read(key, "private key without password").with_context(|| shown(CLIENT_KEY, key))?;
+        read(key, "private key (without password)").with_context(|| shown(CLIENT_KEY, key))?;
     Ok((chain, keys.swap_remove(0)))
 }
 
