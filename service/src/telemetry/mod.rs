@@ -64,7 +64,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Starts the export thread, or, with [`Exporter::None`], says in the log why there is none.
-    /// Fails on an endpoint or header that cannot be used.
+    /// Fails on an endpoint, header or certificate that cannot be used.
     pub fn start(config: &TelemetryConfig) -> Result<Telemetry> {
         let resource = resource::resource(config);
         let provider = SdkTracerProvider::builder()
