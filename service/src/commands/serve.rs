@@ -24,26 +24,30 @@ use crate::telemetry::Telemetry;
 pub struct Prepared {
     /// The model to serve.
     pub model: Model,
-    /// What telemetry is told.
-    pub telemetry: TelemetryEnvironment,
+    /// The way of spans to the collector, open.
+    pub telemetry: Telemetry,
+    /// Whether a caller's trace is continued.
+    pub propagate: bool,
     /// Where the process's own spans go.
     pub spans: logs::Spans,
 }
 
-/// Reads the model and the environment, and opens the log. No port is bound yet.
+/// Reads the model and the environment, opens the log and starts telemetry, which reads its
+/// certificates. No port is bound yet.
 ///
 /// # Errors
 /// What is wrong in the configuration, where, and what to do; the process should exit with 2.
 pub fn prepare(args: &ServeArgs) -> anyhow::Result<Prepared> {
-    let telemetry = TelemetryEnvironment::read(args, &environment)?;
+    let environment = TelemetryEnvironment::read(args, &environment)?;
     let model = model(args.model.as_deref())?;
-    let spans = logs::init(log_options(args, telemetry.log_level))?;
-    for warning in &telemetry.warnings {
+    let spans = logs::init(log_options(args, environment.log_level))?;
+    for warning in &environment.warnings {
         tracing::warn!("{warning}");
     }
     Ok(Prepared {
         model,
-        telemetry,
+        telemetry: Telemetry::start(&environment.config)?,
+        propagate: environment.config.propagate,
         spans,
     })
 }
@@ -74,7 +78,7 @@ pub(super) fn log_options(args: &ServeArgs, telemetry: Option<&str>) -> LogOptio
 /// # Errors
 /// The address is taken, the port file can not be written, or a worker failed.
 pub fn run(args: &ServeArgs, prepared: Prepared) -> anyhow::Result<()> {
-    let telemetry = Telemetry::start(&prepared.telemetry.config)?;
+    let telemetry = prepared.telemetry;
     prepared.spans.go_to(telemetry.tracer_provider())?;
     let starting = tracing::info_span!("startup", version = env!("CARGO_PKG_VERSION"));
     let predictor = Predictor::new(prepared.model, telemetry.recorder(), args.limits());
@@ -85,7 +89,7 @@ pub fn run(args: &ServeArgs, prepared: Prepared) -> anyhow::Result<()> {
     let workers = args.workers.map_or_else(cores, NonZeroUsize::get);
     let listeners = Listeners::bind(args.listen, workers)
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    let options = trace_options(args, prepared.telemetry.config.propagate);
+    let options = trace_options(args, prepared.propagate);
     let worker = |_| {
         let trace = Arc::new(Trace::new(telemetry.recorder(), options, state.metrics));
         let router = router(state);

@@ -60,13 +60,31 @@ pub(super) fn receiver(
         client_certificate: path("CLIENT_CERTIFICATE"),
         client_key: path("CLIENT_KEY"),
     };
-    if receiver.certificate.is_some()
-        || receiver.client_certificate.is_some()
-        || receiver.client_key.is_some()
-    {
+    warn_of_ignored(&receiver, insecure(variables), warnings);
+    Ok(Some(receiver))
+}
+
+/// What is said of TLS and does not fit the endpoint's scheme, which decides.
+fn warn_of_ignored(receiver: &OtlpConfig, insecure: bool, warnings: &mut Vec<String>) {
+    let files = [
+        &receiver.certificate,
+        &receiver.client_certificate,
+        &receiver.client_key,
+    ];
+    if !has_scheme(&receiver.endpoint, "http") {
+        if insecure {
+            warnings.push(
+                "OTEL_EXPORTER_OTLP_INSECURE has no effect: the endpoint is https://".to_owned(),
+            );
+        }
+    } else if files.into_iter().any(Option::is_some) {
         warnings.push("OTEL_EXPORTER_OTLP_*CERTIFICATE and CLIENT_KEY have no effect: the endpoint is http://".to_owned());
     }
-    Ok(Some(receiver))
+}
+
+fn has_scheme(url: &str, scheme: &str) -> bool {
+    url.split_once("://")
+        .is_some_and(|(given, _)| given.eq_ignore_ascii_case(scheme))
 }
 
 fn protocol(variables: Variables<'_>) -> Result<Protocol, TelemetryConfigError> {
@@ -102,24 +120,19 @@ fn url(
     if !url.contains("://") {
         match (protocol, insecure) {
             (Protocol::Grpc, true) => url.insert_str(0, "http://"),
-            (Protocol::Grpc, false) => {
-                return wrong(
-                    "has no scheme, which means TLS, and TLS to the collector is not built in yet; use http://",
-                );
+            // TLS is what the specification means by none.
+            (Protocol::Grpc, false) => url.insert_str(0, "https://"),
+            (Protocol::HttpProtobuf, _) => {
+                return wrong("has no scheme; use http://host:4318 or https://host");
             }
-            (Protocol::HttpProtobuf, _) => return wrong("has no scheme; use http://host:4318"),
         }
     }
     let Ok(parsed) = url.parse::<Uri>() else {
-        return wrong("is not a URL; use http://host:port");
+        return wrong("is not a URL; use http://host:port or https://host:port");
     };
-    match parsed.scheme_str() {
-        Some("http")
-            if parsed
-                .authority()
-                .is_some_and(|authority| !authority.host().is_empty()) => {}
-        Some("https") => return wrong("TLS to the collector is not built in yet; use http://"),
-        _ => return wrong("is not a URL of a collector; use http://host:port"),
+    let known = matches!(parsed.scheme_str(), Some("http" | "https"));
+    if !known || parsed.host().is_none_or(str::is_empty) {
+        return wrong("is not a URL of a collector; use http://host:port or https://host:port");
     }
     if protocol == Protocol::HttpProtobuf && !endpoint.for_traces {
         url = format!("{}/v1/traces", url.trim_end_matches('/'));

@@ -16,7 +16,7 @@ use super::{
     conventions::known_method,
     server_span::{Outcome, ServerSpan},
 };
-use crate::telemetry::{Permit, Recorder, now_unix_ns};
+use crate::telemetry::{Permit, Recorder, TraceState, now_unix_ns};
 
 /// Counts requests as they begin and end; every `started` is followed by one `observe`.
 pub trait Observe {
@@ -67,10 +67,6 @@ pub struct Trace<O> {
     observe: O,
 }
 
-/// The caller's `tracestate`; in a request's extensions only if there is one.
-#[derive(Clone, Debug)]
-pub struct TraceState(pub Box<str>);
-
 /// What a refused client is told.
 const REFUSAL: &str =
     r#"{"detail":"the service cannot record this request's trace now; try again"}"#;
@@ -86,7 +82,7 @@ impl<O: Observe> Trace<O> {
     }
 
     /// Passes the request to `next` with its [`crate::telemetry::SpanContext`] among its extensions
-    /// (absent if it is not traced). The span ends when `next` has answered: our bodies are whole
+    /// (absent if it is not traced) and, if there is one, the caller's [`TraceState`]. The span ends when `next` has answered: our bodies are whole
     /// by then, so there is no streaming that it would miss.
     pub async fn serve<B, F>(
         &self,

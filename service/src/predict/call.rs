@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 
 use super::Predictor;
 use crate::error::Error;
-use crate::telemetry::{self, Attribute, Kind, SpanContext, SpanRecord, Status};
+use crate::telemetry::{self, Attribute, Kind, SpanContext, SpanRecord, Status, TraceState};
 
 /// One request with its body read.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Call {
     pub(super) body: Bytes,
     /// The server span, when the request is traced.
     server_span: Option<SpanContext>,
+    /// The caller's, for every span of the request.
+    trace_state: Option<TraceState>,
 }
 
 impl<S: Sync> FromRequest<S> for Call
@@ -26,18 +28,20 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Call, Error> {
         let predictor = <&'static Predictor>::from_ref(state);
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         declared_as_json(&parts.headers)?;
         let server_span = parts
             .extensions
             .get()
             .copied()
             .filter(|_| predictor.recorder.enabled());
+        let trace_state = server_span.and_then(|_| parts.extensions.remove());
         let body = read(body, &parts.headers, predictor.limits.body_bytes).await?;
         Ok(Call {
             predictor,
             body,
             server_span,
+            trace_state,
         })
     }
 }
@@ -76,7 +80,7 @@ impl Call {
                 span_id: telemetry::new_span_id(),
             },
             parent_span_id: Some(server.span_id),
-            trace_state: "",
+            trace_state: self.trace_state.as_ref().map_or("", |state| &state.0),
             name,
             kind: Kind::Internal,
             start_unix_ns,

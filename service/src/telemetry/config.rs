@@ -53,7 +53,7 @@ pub enum Exporter {
 /// An OTLP receiver and how to speak to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtlpConfig {
-    /// Complete URL with scheme `http`: for HTTP/protobuf with its path (`/v1/traces` is already
+    /// Complete URL, by whose scheme TLS is used (`https`) or not (`http`): for HTTP/protobuf with its path (`/v1/traces` is already
     /// there), for gRPC the origin.
     pub endpoint: String,
     /// Wire protocol.
@@ -64,7 +64,8 @@ pub struct OtlpConfig {
     pub headers: Vec<(String, String)>,
     /// Compression of the request body.
     pub compression: Compression,
-    /// PEM file of the collector's certificate authority (`OTEL_EXPORTER_OTLP_CERTIFICATE`).
+    /// PEM file of the certificate authorities to trust instead of the system's
+    /// (`OTEL_EXPORTER_OTLP_CERTIFICATE`).
     pub certificate: Option<PathBuf>,
     /// PEM file of our certificate, for mutual TLS.
     pub client_certificate: Option<PathBuf>,

@@ -45,7 +45,7 @@ pub use self::{
     ledger::{Books, BooksSample},
     permit::Permit,
     recorder::{Recorder, Refused},
-    span::{Attribute, Kind, SpanContext, SpanRecord, Status, Value},
+    span::{Attribute, Kind, SpanContext, SpanRecord, Status, TraceState, Value},
 };
 use self::{
     envelope::{ResourceHead, ScopeHead},
@@ -73,7 +73,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Starts the export thread, or, with [`Exporter::None`], says in the log why there is none.
-    /// Fails on an endpoint or header that cannot be used.
+    /// Fails on an endpoint, header or certificate that cannot be used.
     pub fn start(config: &TelemetryConfig) -> Result<Telemetry> {
         let resource = resource::resource(config);
         let provider = SdkTracerProvider::builder()

@@ -9,6 +9,11 @@ pub struct SpanContext {
     pub span_id: [u8; 8],
 }
 
+/// The caller's W3C `tracestate`; in a request's extensions beside its [`SpanContext`], only if
+/// there is one, so that a request without it carries nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceState(pub Box<str>);
+
 /// What a span is; numbers as on the OTLP wire (`opentelemetry.proto.trace.v1.Span.SpanKind`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -50,7 +55,7 @@ pub struct SpanRecord<'a> {
     pub context: SpanContext,
     /// Its parent's span id; `None` for a root.
     pub parent_span_id: Option<[u8; 8]>,
-    /// W3C tracestate of the incoming request; empty for none.
+    /// W3C tracestate of the incoming request, the same in all of its spans; empty for none.
     pub trace_state: &'a str,
     /// Name of low cardinality, e.g. `POST /predict`.
     pub name: &'a str,

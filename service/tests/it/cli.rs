@@ -15,7 +15,7 @@ fn iris(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 }
 
 /// Fails with this exit code, and says so on stderr.
-fn refused(arguments: &[&str], variables: &[(&str, &str)], code: i32) -> String {
+pub fn refused(arguments: &[&str], variables: &[(&str, &str)], code: i32) -> String {
     let output = iris(arguments, variables);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{stderr}");
@@ -68,8 +68,8 @@ fn a_bad_model_is_refused_before_a_port_is_bound() {
 
 #[test]
 fn configuration_that_can_not_be_obeyed_ends_with_two() {
-    let https = [("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318")];
-    let said = refused(&["--listen", "127.0.0.1:0"], &https, 2);
+    let bare = [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")];
+    let said = refused(&["--listen", "127.0.0.1:0"], &bare, 2);
     assert!(
         said.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && said.contains("use http://"),
         "{said}"

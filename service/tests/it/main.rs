@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod batch;
+mod certificates;
 mod cli;
 mod docs;
 mod health;
@@ -14,6 +15,7 @@ mod saturation;
 mod serve;
 mod server;
 mod serving;
+mod serving_tls;
 mod sink;
 mod spans;
 mod telemetry_admission;
@@ -21,6 +23,8 @@ mod telemetry_delivery;
 mod telemetry_faults;
 mod telemetry_sdk;
 mod telemetry_spill;
+mod telemetry_tls;
+mod tls_front;
 mod trace;
 mod v2;
 

@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A running service; killed if a test fails.
-struct Service {
+pub struct Service {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Drop for Service {
@@ -22,6 +22,15 @@ impl Drop for Service {
 }
 
 fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Service {
+    start_logging(Stdio::null(), folder, arguments, variables)
+}
+
+pub fn start_logging(
+    log: Stdio,
+    folder: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Service {
     let port_file = folder.join("port");
     let mut command = Command::new(env!("CARGO_BIN_EXE_iris-prediction-api"));
     command
@@ -29,7 +38,7 @@ fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Servi
         .args(["--port-file", port_file.to_str().unwrap()])
         .env_clear()
         .envs(variables.iter().copied());
-    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut child = command.stdout(log).spawn().unwrap();
     loop {
         if let Ok(address) = std::fs::read_to_string(&port_file) {
             assert!(address.ends_with('\n'), "half an address: {address:?}");
@@ -62,7 +71,7 @@ fn ask(address: &str, request: &str, body: &str) -> String {
     answer
 }
 
-fn predict(address: &str) -> String {
+pub fn predict(address: &str) -> String {
     ask(address, "POST /predict", SETOSA)
 }
 
@@ -71,7 +80,7 @@ fn get(address: &str, path: &str) -> String {
 }
 
 /// SIGTERM, and a clean end.
-fn terminate(service: &mut Service) {
+pub fn terminate(service: &mut Service) {
     let id = service.child.id().to_string();
     let kill = Command::new("kill").args(["-TERM", &id]).status();
     assert!(kill.unwrap().success());

@@ -24,6 +24,11 @@ struct Trace3 {
 }
 
 fn trace_of(path: &str, body: &str) -> Trace3 {
+    trace_below(&[], path, body)
+}
+
+/// The same for a caller that sends these headers.
+fn trace_below(headers: &[(&str, &str)], path: &str, body: &str) -> Trace3 {
     let sink = Sink::start([]);
     let telemetry = Telemetry::start(&sink.config(Protocol::HttpProtobuf)).unwrap();
     let predictor = Predictor::new(
@@ -39,7 +44,12 @@ fn trace_of(path: &str, body: &str) -> Trace3 {
         trust_forwarded: false,
     };
     let trace = Arc::new(Trace::new(telemetry.recorder(), options, state.metrics));
-    let request = Request::post(path)
+    let request = headers
+        .iter()
+        .fold(Request::post(path), |request, (name, value)| {
+            request.header(*name, *value)
+        });
+    let request = request
         .header("content-type", "application/json")
         .body(Body::from(body.to_owned()))
         .unwrap();
@@ -70,6 +80,7 @@ fn trace_of(path: &str, body: &str) -> Trace3 {
         assert!(child.start_time_unix_nano <= child.end_time_unix_nano);
         assert!(child.end_time_unix_nano <= server.end_time_unix_nano);
         assert_eq!(child.kind, 1);
+        assert_eq!(child.trace_state, server.trace_state);
     }
     Trace3 {
         server,
@@ -116,6 +127,24 @@ fn a_prediction_leaves_both_steps() {
     iris.prediction.confidence=0.998236
     iris.batch.size=1
     "#);
+}
+
+#[test]
+fn the_callers_trace_state_stands_in_every_span() {
+    let caller = [
+        (
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ),
+        ("tracestate", "vendor=a:1,other=2"),
+    ];
+    let trace = trace_below(&caller, "/predict", SETOSA);
+    for span in [trace.preparation.unwrap(), trace.inference.unwrap()] {
+        assert_eq!(span.trace_state, "vendor=a:1,other=2");
+    }
+    // Without a parent there is nothing that a state could belong to.
+    let orphan = trace_below(&caller[1..], "/predict", SETOSA);
+    assert_eq!(orphan.inference.unwrap().trace_state, "");
 }
 
 #[test]

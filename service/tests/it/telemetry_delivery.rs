@@ -208,7 +208,7 @@ fn without_exporter_nothing_is_recorded() {
 #[test]
 fn an_endpoint_that_cannot_be_used_is_an_error_at_the_start() {
     let sink = Sink::start([]);
-    for bad in ["https://collector:4317", "collector", "http://"] {
+    for bad in ["ftp://collector:4317", "collector", "http://"] {
         let mut config = sink.config(Protocol::Grpc);
         otlp(&mut config).endpoint = bad.to_owned();
         assert!(Telemetry::start(&config).is_err(), "{bad}");

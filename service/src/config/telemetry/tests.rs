@@ -76,6 +76,43 @@ fn only_the_general_endpoint_gets_the_path_of_traces() {
 }
 
 #[test]
+fn the_scheme_decides_about_tls_and_grpc_without_one_means_tls() {
+    let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let bare = ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317");
+    assert_eq!(otlp(&[bare, grpc]).endpoint, "https://c:4317");
+    let no = ("OTEL_EXPORTER_OTLP_INSECURE", "false");
+    assert_eq!(otlp(&[bare, grpc, no]).endpoint, "https://c:4317");
+    let https = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c");
+    let files = [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/general.pem"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/tls.crt"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/tls.key"),
+    ];
+    let all = [&files[..], &[https]].concat();
+    let secure = otlp(&all);
+    assert_eq!(secure.endpoint, "https://c/v1/traces");
+    let paths = [
+        secure.certificate,
+        secure.client_certificate,
+        secure.client_key,
+    ];
+    let expected = ["/ca.pem", "/tls.crt", "/tls.key"].map(|path| Some(path.into()));
+    assert_eq!(paths, expected);
+    let warnings = |variables: &[_]| read(variables).unwrap().warnings.join("\n");
+    assert_eq!(warnings(&all), "");
+    let yes = ("OTEL_EXPORTER_OTLP_INSECURE", "true");
+    assert_eq!(
+        warnings(&[https, yes]),
+        "OTEL_EXPORTER_OTLP_INSECURE has no effect: the endpoint is https://"
+    );
+    for file in files {
+        let plain = [ENDPOINT, file];
+        assert!(warnings(&plain).ends_with("have no effect: the endpoint is http://"));
+    }
+}
+
+#[test]
 fn defaults_are_the_specification_s_and_the_form_for_traces_wins() {
     let plain = otlp(&[ENDPOINT]);
     assert_eq!(
@@ -110,10 +147,10 @@ fn defaults_are_the_specification_s_and_the_form_for_traces_wins() {
 #[test]
 fn what_can_not_be_obeyed_is_refused_in_words() {
     let cases: [&[(&str, &str)]; 8] = [
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318")],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector:4318")],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")],
         &[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://:4317"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://")],

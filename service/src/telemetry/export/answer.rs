@@ -1,12 +1,12 @@
 //! What the collector's answer means for a batch, by the OTLP specification
 //! (opentelemetry.io/docs/specs/otlp: "Failures", "Partial success").
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use prost::Message;
 
-use crate::telemetry::ledger::Reason;
+use crate::telemetry::{ledger::Reason, now_unix_ns};
 
 /// What to do with the batch.
 #[derive(Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(super) enum Answer {
     Again {
         reason: Reason,
         after: Option<Duration>,
+        /// For the log, where the reason does not say it all.
+        cause: Option<String>,
     },
     /// Too large for this receiver: send it in halves.
     TooLarge,
@@ -29,6 +31,7 @@ impl Answer {
         Answer::Again {
             reason: reason.into(),
             after: None,
+            cause: None,
         }
     }
 }
@@ -66,7 +69,8 @@ pub(super) fn http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answ
         200..=299 => taken(body),
         429 | 502 | 503 | 504 => Answer::Again {
             reason: format!("http_{}", status.as_u16()).into(),
-            after: retry_after(headers),
+            after: retry_after(headers, now_unix_ns()),
+            cause: None,
         },
         413 => Answer::TooLarge,
         other => Answer::Never {
@@ -75,16 +79,15 @@ pub(super) fn http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answ
     }
 }
 
-/// `Retry-After` in seconds; the form with a date is left to our own back-off.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); a date in the past means now.
+fn retry_after(headers: &HeaderMap, now_unix_ns: u64) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    let now = UNIX_EPOCH + Duration::from_nanos(now_unix_ns);
+    Some(at.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -116,6 +119,28 @@ mod tests {
             http(StatusCode::PAYLOAD_TOO_LARGE, &headers, b""),
             Answer::TooLarge
         );
+    }
+
+    #[test]
+    fn a_collector_may_say_when_in_seconds_or_as_a_date() {
+        // Tue, 14 Nov 2023 22:13:20 GMT, and half a second.
+        let now = 1_700_000_000_500_000_000;
+        let asked = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers, now)
+        };
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!(asked("120"), ms(120_000));
+        assert_eq!(asked(" Tue, 14 Nov 2023 22:13:30 GMT"), ms(9_500));
+        // The two obsolete forms, which a recipient must still read (RFC 9110, 5.6.7).
+        assert_eq!(asked("Tuesday, 14-Nov-23 22:14:20 GMT"), ms(59_500));
+        assert_eq!(asked("Tue Nov 14 22:13:21 2023"), ms(500));
+        assert_eq!(asked("Tue, 14 Nov 2023 22:13:20 GMT"), ms(0));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:49:37 GMT"), ms(0));
+        for rubbish in ["soon", "-5", "1.5", "Tue, 14 Nov 2023", ""] {
+            assert_eq!(asked(rubbish), None, "{rubbish}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! One connection to the collector: HTTP/1.1 with keep-alive for OTLP/HTTP, HTTP/2 with prior
-//! knowledge for gRPC. A batch's pieces in, the collector's answer out.
+//! knowledge for gRPC, over TCP or TLS. A batch's pieces in, the collector's answer out.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
+use anyhow::{Context, Error, Result, anyhow, bail};
+use http::{Method, Request, Response, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::{
     body::Incoming,
@@ -18,188 +17,145 @@ use super::{
     answer::{self, Answer},
     body::Pieces,
     grpc,
+    stream::{Complaint, Stream},
+    target::Target,
 };
-use crate::telemetry::config::{Compression, OtlpConfig, Protocol};
+use crate::telemetry::config::Protocol;
 
 /// The longest answer that is read (the specification asks for a bound).
 const ANSWER_BYTES: usize = 4 << 20;
+/// For TCP, and again for TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-
-/// The collector, and how to speak to it.
-#[derive(Debug)]
-pub(super) struct Target {
-    host: String,
-    port: u16,
-    uri: Uri,
-    headers: HeaderMap,
-    protocol: Protocol,
-    gzip: bool,
-    timeout: Duration,
-}
-
-impl Target {
-    pub(super) fn new(config: &OtlpConfig) -> Result<Target> {
-        let endpoint = &config.endpoint;
-        let uri: Uri = endpoint
-            .parse()
-            .with_context(|| format!("OTLP endpoint {endpoint:?} is no URL"))?;
-        ensure!(
-            uri.scheme_str() == Some("http"),
-            "OTLP endpoint {endpoint:?}: only http:// is supported; put a collector beside the service for TLS"
-        );
-        let host = uri
-            .host()
-            .with_context(|| format!("OTLP endpoint {endpoint:?} has no host"))?;
-        let gzip = config.compression == Compression::Gzip;
-        let port = uri.port_u16().unwrap_or(match config.protocol {
-            Protocol::Grpc => 4317,
-            Protocol::HttpProtobuf => 80,
-        });
-        Ok(Target {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-            headers: headers(&uri, config, gzip)?,
-            uri: request_uri(&uri, config.protocol)?,
-            protocol: config.protocol,
-            gzip,
-            timeout: config.timeout,
-        })
-    }
-
-    /// Pieces of a message as the body of a request.
-    pub(super) fn body(&self, pieces: Vec<Bytes>) -> Pieces {
-        let pieces = Pieces::new(pieces);
-        let pieces = if self.gzip { pieces.gzip() } else { pieces };
-        match self.protocol {
-            Protocol::Grpc => pieces.grpc_message(self.gzip),
-            Protocol::HttpProtobuf => pieces,
-        }
-    }
-}
-
-fn request_uri(uri: &Uri, protocol: Protocol) -> Result<Uri> {
-    let mut parts = uri.clone().into_parts();
-    match protocol {
-        Protocol::Grpc => {
-            let prefix = uri.path().trim_end_matches('/');
-            parts.path_and_query = Some(format!("{prefix}{GRPC_PATH}").parse()?);
-        }
-        // HTTP/1.1 wants the origin form; the host goes into its header.
-        Protocol::HttpProtobuf => {
-            let path = uri.path_and_query().map_or("/", |path| path.as_str());
-            return Ok(path.parse()?);
-        }
-    }
-    Ok(Uri::from_parts(parts)?)
-}
-
-fn headers(uri: &Uri, config: &OtlpConfig, gzip: bool) -> Result<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::USER_AGENT,
-        HeaderValue::from_static(concat!(
-            "OTel-OTLP-Exporter-Rust/",
-            env!("CARGO_PKG_VERSION"),
-            " ",
-            env!("CARGO_PKG_NAME")
-        )),
-    );
-    let encoding = HeaderValue::from_static("gzip");
-    match config.protocol {
-        Protocol::Grpc => {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/grpc"),
-            );
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-            if gzip {
-                headers.insert("grpc-encoding", encoding);
-            }
-        }
-        Protocol::HttpProtobuf => {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/x-protobuf"),
-            );
-            let host = uri.authority().map_or("", |authority| authority.as_str());
-            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            headers.insert(header::HOST, host.parse()?);
-            if gzip {
-                headers.insert(header::CONTENT_ENCODING, encoding);
-            }
-        }
-    }
-    for (name, value) in &config.headers {
-        let bad = || format!("OTLP header {name:?} is not a valid HTTP header");
-        let value = HeaderValue::from_str(value).with_context(bad)?;
-        headers.insert(
-            HeaderName::from_bytes(name.as_bytes()).with_context(bad)?,
-            value,
-        );
-    }
-    Ok(headers)
-}
 
 /// An open connection.
-pub(super) enum Connection {
+pub(super) struct Connection {
+    sender: Sender,
+    complaint: Complaint,
+}
+
+enum Sender {
     Http1(http1::SendRequest<Pieces>),
     Http2(http2::SendRequest<Pieces>),
 }
 
+/// There is no connection, or no answer on it: a reason to count, and a cause to read.
+pub(super) struct Failure {
+    pub(super) reason: &'static str,
+    pub(super) cause: Error,
+}
+
+impl Failure {
+    fn new(reason: &'static str) -> impl FnOnce(Error) -> Failure {
+        move |cause| Failure { reason, cause }
+    }
+}
+
 impl Connection {
-    pub(super) async fn open(target: &Target) -> Result<Connection> {
-        let connect = TcpStream::connect((target.host.as_str(), target.port));
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT.min(target.timeout), connect)
+    pub(super) async fn open(target: &Target) -> Result<Connection, Failure> {
+        let complaint = Complaint::default();
+        let tcp = connect(target)
             .await
-            .context("timed out")??;
-        stream.set_nodelay(true)?;
-        let io = TokioIo::new(stream);
-        match target.protocol {
-            Protocol::HttpProtobuf => {
-                let (sender, connection) = http1::handshake(io).await?;
-                tokio::spawn(connection);
-                Ok(Connection::Http1(sender))
+            .map_err(Failure::new("connect_error"))?;
+        let stream = match &target.tls {
+            None => Stream::Plain(tcp),
+            Some(tls) => {
+                let tls = within(target, tls.handshake(tcp)).await;
+                let tls = tls
+                    .with_context(|| format!("TLS with {}", target.origin()))
+                    .map_err(Failure::new("tls_error"))?;
+                Stream::Tls(Box::new(tls), complaint.clone())
             }
-            Protocol::Grpc => {
-                let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                    .timer(TokioTimer::new())
-                    // A peer that vanished without a word is noticed even between batches.
-                    .keep_alive_interval(Duration::from_secs(30))
-                    .handshake(io)
-                    .await?;
-                tokio::spawn(connection);
-                Ok(Connection::Http2(sender))
-            }
+        };
+        match speak(target.protocol, stream).await {
+            Ok(sender) => Ok(Connection { sender, complaint }),
+            Err(error) => Err(failure(&complaint, "connect_error", error.into())),
         }
     }
 
     /// Whether another request may be sent.
     pub(super) fn usable(&self) -> bool {
-        match self {
-            Connection::Http1(sender) => !sender.is_closed(),
-            Connection::Http2(sender) => !sender.is_closed(),
+        match &self.sender {
+            Sender::Http1(sender) => !sender.is_closed(),
+            Sender::Http2(sender) => !sender.is_closed(),
         }
     }
 
-    /// Sends the body and waits for the answer; an error means that none came.
-    pub(super) async fn send(&mut self, target: &Target, body: Pieces) -> Result<Answer> {
-        tokio::time::timeout(target.timeout, self.exchange(target, body))
-            .await
-            .context("timed out")?
+    /// Sends the body and waits for the answer; a failure means that none came.
+    pub(super) async fn send(&mut self, target: &Target, body: Pieces) -> Result<Answer, Failure> {
+        let exchange = self.sender.exchange(target, body);
+        match tokio::time::timeout(target.timeout, exchange).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(failure(&self.complaint, "connection_lost", error)),
+            Err(_) => Err(Failure {
+                reason: "timeout",
+                cause: anyhow!("no answer within {:?}", target.timeout),
+            }),
+        }
     }
+}
 
+/// What TLS has complained of is the reason, whatever became of it on its way through hyper.
+fn failure(complaint: &Complaint, otherwise: &'static str, error: Error) -> Failure {
+    match complaint.get() {
+        Some(complaint) => Failure {
+            reason: "tls_error",
+            cause: anyhow!("TLS: {complaint}"),
+        },
+        None => Failure {
+            reason: otherwise,
+            cause: error,
+        },
+    }
+}
+
+async fn connect(target: &Target) -> Result<TcpStream> {
+    let connect = TcpStream::connect((target.host.as_str(), target.port));
+    let tcp = within(target, connect)
+        .await
+        .with_context(|| format!("cannot connect to {}", target.origin()))?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+async fn within<T>(target: &Target, step: impl Future<Output = std::io::Result<T>>) -> Result<T> {
+    let limit = CONNECT_TIMEOUT.min(target.timeout);
+    let done = tokio::time::timeout(limit, step).await;
+    Ok(done.with_context(|| format!("not within {limit:?}"))??)
+}
+
+async fn speak(protocol: Protocol, stream: Stream) -> hyper::Result<Sender> {
+    let io = TokioIo::new(stream);
+    match protocol {
+        Protocol::HttpProtobuf => {
+            let (sender, connection) = http1::handshake(io).await?;
+            tokio::spawn(connection);
+            Ok(Sender::Http1(sender))
+        }
+        Protocol::Grpc => {
+            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                // A peer that vanished without a word is noticed even between batches.
+                .keep_alive_interval(Duration::from_secs(30))
+                .handshake(io)
+                .await?;
+            tokio::spawn(connection);
+            Ok(Sender::Http2(sender))
+        }
+    }
+}
+
+impl Sender {
     async fn exchange(&mut self, target: &Target, body: Pieces) -> Result<Answer> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.uri.clone();
         *request.headers_mut() = target.headers.clone();
         let response = match self {
-            Connection::Http1(sender) => {
+            Sender::Http1(sender) => {
                 sender.ready().await?;
                 sender.send_request(request).await?
             }
-            Connection::Http2(sender) => {
+            Sender::Http2(sender) => {
                 *request.version_mut() = Version::HTTP_2;
                 sender.ready().await?;
                 sender.send_request(request).await?

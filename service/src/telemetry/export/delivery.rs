@@ -1,6 +1,6 @@
 //! One export connection at work: takes a batch, sends it until its fate is known, takes the next.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -8,7 +8,8 @@ use super::{
     Closing,
     answer::Answer,
     backoff::Backoff,
-    connection::{Connection, Target},
+    connection::{Connection, Failure},
+    target::Target,
 };
 use crate::telemetry::{
     flow::{Batch, Flow},
@@ -26,6 +27,8 @@ pub(super) struct Delivery {
     connection: Option<Connection>,
     /// Failures since the last success, for the log.
     failures: u64,
+    /// Their reasons.
+    reasons: BTreeSet<Reason>,
 }
 
 impl Delivery {
@@ -40,6 +43,7 @@ impl Delivery {
             closing,
             connection: None,
             failures: 0,
+            reasons: BTreeSet::new(),
         }
     }
 
@@ -91,9 +95,13 @@ impl Delivery {
                     batch.acknowledge(rejected);
                     return Ok(());
                 }
-                Answer::Again { reason, after } => {
+                Answer::Again {
+                    reason,
+                    after,
+                    cause,
+                } => {
                     let wait = backoff.next(after);
-                    self.failed(&reason, wait);
+                    self.failed(&reason, cause.as_deref(), wait);
                     *self.flow.counts().retries.entry(reason).or_default() += 1;
                     self.pause(wait).await;
                 }
@@ -127,33 +135,30 @@ impl Delivery {
     }
 
     async fn attempt_once(&mut self, body: super::body::Pieces) -> Answer {
+        match self.send(body).await {
+            Ok(answer) => answer,
+            Err(Failure { reason, cause }) => {
+                let cause = format!("{cause:#}");
+                tracing::debug!(reason, cause, "an export got no answer");
+                Answer::Again {
+                    reason: reason.into(),
+                    after: None,
+                    cause: Some(cause),
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, body: super::body::Pieces) -> Result<Answer, Failure> {
         let usable = self.connection.take().filter(Connection::usable);
         let mut connection = match usable {
             Some(connection) => connection,
-            None => match Connection::open(&self.target).await {
-                Ok(connection) => connection,
-                Err(error) => {
-                    tracing::debug!("cannot connect to the collector: {error:#}");
-                    return Answer::again("connect_error");
-                }
-            },
+            None => Connection::open(&self.target).await?,
         };
         self.flow.counts().attempts += 1;
-        match connection.send(&self.target, body).await {
-            Ok(answer) => {
-                self.connection = Some(connection);
-                answer
-            }
-            Err(error) => {
-                tracing::debug!("export got no answer: {error:#}");
-                let timed_out = error.is::<tokio::time::error::Elapsed>();
-                Answer::again(if timed_out {
-                    "timeout"
-                } else {
-                    "connection_lost"
-                })
-            }
-        }
+        let answer = connection.send(&self.target, body).await?;
+        self.connection = Some(connection);
+        Ok(answer)
     }
 
     async fn pause(&mut self, wait: Duration) {
@@ -168,16 +173,18 @@ impl Delivery {
         }
     }
 
-    fn failed(&mut self, reason: &Reason, wait: Duration) {
+    fn failed(&mut self, reason: &Reason, cause: Option<&str>, wait: Duration) {
         self.failures += 1;
-        // The first, and then ever more rarely: an outage of an hour is a dozen lines.
-        if self.failures.is_power_of_two() {
+        let new = self.reasons.insert(reason.clone());
+        // The first of each reason, and then ever more rarely: an outage of an hour is a dozen lines.
+        if new || self.failures.is_power_of_two() {
             let (failures, wait_ms) = (self.failures, wait.as_millis());
-            tracing::warn!(%reason, failures, wait_ms, "export failed, spans are kept and sent again");
+            tracing::warn!(%reason, cause, failures, wait_ms, "export failed, spans are kept and sent again");
         }
     }
 
     fn succeeded(&mut self, rejected: u64, message: &str) {
+        self.reasons.clear();
         if std::mem::take(&mut self.failures) > 0 {
             tracing::info!("the collector takes spans again");
         }

@@ -75,6 +75,7 @@ fn failure(code: u8, trailers: &HeaderMap) -> Answer {
         1 | 4 | 8 | 10 | 11 | 14 | 15 => Answer::Again {
             reason,
             after: retry_delay(trailers),
+            cause: None,
         },
         _ => Answer::Never { reason },
     }

@@ -8,13 +8,16 @@ mod connection;
 mod delivery;
 mod grpc;
 mod patience;
+mod stream;
+mod target;
+mod tls;
 
 use std::{sync::mpsc, thread::JoinHandle, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
-use self::{connection::Target, delivery::Delivery, patience::Patience};
+use self::{delivery::Delivery, patience::Patience, target::Target};
 use super::{
     config::{OtlpConfig, TelemetryConfig},
     pipeline::Pipeline,
@@ -34,7 +37,7 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    /// Starts the thread; fails if the endpoint is unusable or no thread can be had.
+    /// Starts the thread; fails if the endpoint or a certificate is unusable, or no thread can be had.
     pub(super) fn start(
         pipeline: &'static Pipeline,
         otlp: &OtlpConfig,
