@@ -63,6 +63,9 @@ impl Budget {
 
     /// Gives `bytes` back and lets those who wait try again.
     pub(super) fn give(&self, bytes: i64) {
+        if bytes == 0 {
+            return;
+        }
         self.free.fetch_add(bytes, Ordering::Relaxed);
         self.space.notify_waiters();
     }
@@ -75,6 +78,11 @@ impl Budget {
     /// Whether it is time to look for memory elsewhere.
     pub(super) fn is_half_used(&self) -> bool {
         self.free.load(Ordering::Relaxed) < self.capacity / 2
+    }
+
+    /// Whether it is time to make more of it.
+    pub(super) fn is_quarter_used(&self) -> bool {
+        self.free.load(Ordering::Relaxed) < self.capacity / 4 * 3
     }
 
     pub(super) fn used(&self) -> u64 {

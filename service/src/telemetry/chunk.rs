@@ -18,6 +18,8 @@ pub(super) struct Queued {
     pub(super) resource: Arc<ResourceHead>,
     pub(super) scope: Arc<ScopeHead>,
     pub(super) spans: u64,
+    /// Bytes of the encoded spans.
+    len: usize,
     place: Mutex<Place>,
     /// Where the spill directory has a copy; it is given up when the last owner of this is gone.
     stored: OnceLock<Record>,
@@ -28,11 +30,16 @@ pub(super) struct Queued {
 enum Place {
     /// In memory that the budget has paid for.
     Memory(Bytes),
+    /// The same, compressed.
+    Packed(Bytes),
     /// In memory, and on its way to the collector.
     Sending(Bytes),
-    /// Only in the spill directory.
-    Disk,
+    /// Only in the spill directory, or taken out of here compressed.
+    Elsewhere,
 }
+
+/// The fastest level: spans are so alike that a higher one gains nothing.
+const PACKING_LEVEL: i32 = 1;
 
 impl Queued {
     pub(super) fn in_memory(
@@ -45,6 +52,7 @@ impl Queued {
             resource,
             scope,
             spans,
+            len: bytes.len(),
             place: Mutex::new(Place::Memory(bytes)),
             stored: OnceLock::new(),
         }
@@ -60,17 +68,40 @@ impl Queued {
             resource,
             scope,
             spans,
-            place: Mutex::new(Place::Disk),
+            len: record.len(),
+            place: Mutex::new(Place::Elsewhere),
             stored: OnceLock::from(record),
         }
     }
 
-    /// The bytes, if they are in memory.
+    /// The bytes, if they are in memory as they are.
     pub(super) fn bytes(&self) -> Option<Bytes> {
         match &*self.place() {
             Place::Memory(bytes) | Place::Sending(bytes) => Some(bytes.clone()),
-            Place::Disk => None,
+            Place::Packed(_) | Place::Elsewhere => None,
         }
+    }
+
+    /// Whether packing would free memory.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(&*self.place(), Place::Memory(_))
+    }
+
+    /// Compresses what waits in memory; tells the bytes that this frees.
+    pub(super) fn pack(&self) -> Option<usize> {
+        let plain = match &*self.place() {
+            Place::Memory(plain) => plain.clone(),
+            _ => return None,
+        };
+        // Without the lock: whoever wants to send it need not wait.
+        let packed = zstd::bulk::compress(&plain, PACKING_LEVEL).ok()?;
+        let freed = plain.len().checked_sub(packed.len())?;
+        let mut place = self.place();
+        if !matches!(&*place, Place::Memory(_)) {
+            return None;
+        }
+        *place = Place::Packed(packed.into());
+        Some(freed)
     }
 
     /// The spill directory has them now.
@@ -96,7 +127,7 @@ impl Queued {
         match &*place {
             Place::Memory(bytes) if self.is_stored() => {
                 let freed = bytes.len();
-                *place = Place::Disk;
+                *place = Place::Elsewhere;
                 Some(freed)
             }
             _ => None,
@@ -106,19 +137,21 @@ impl Queued {
     /// Takes it out of the queue to be sent.
     pub(super) fn send(self: Arc<Queued>) -> Chunk {
         let mut place = self.place();
-        let bytes = match &*place {
-            Place::Memory(bytes) | Place::Sending(bytes) => {
-                let bytes = bytes.clone();
-                *place = Place::Sending(bytes.clone());
-                Some(bytes)
+        let (mut bytes, mut packed) = (None, None);
+        match std::mem::replace(&mut *place, Place::Elsewhere) {
+            Place::Memory(held) | Place::Sending(held) => {
+                *place = Place::Sending(held.clone());
+                bytes = Some(held);
             }
-            Place::Disk => None,
-        };
+            Place::Packed(held) => packed = Some(held),
+            Place::Elsewhere => {}
+        }
         drop(place);
         Chunk {
             spans: self.spans,
-            paid: bytes.as_ref().map_or(0, Bytes::len),
+            paid: bytes.as_ref().or(packed.as_ref()).map_or(0, Bytes::len),
             bytes,
+            packed,
             whole: self,
         }
     }
@@ -131,8 +164,10 @@ impl Queued {
 /// A queued chunk, or a part of one, under way.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// Encoded spans, each with its field head, ready to follow a scope's head; `None`: on disk.
+    /// Encoded spans, each with its field head, ready to follow a scope's head; `None`: packed, or on
+    /// disk.
     bytes: Option<Bytes>,
+    packed: Option<Bytes>,
     pub(super) spans: u64,
     /// Bytes of the budget that come back when it is settled.
     pub(super) paid: usize,
@@ -150,9 +185,11 @@ impl Chunk {
         }
     }
 
-    /// Reads what is only on disk. Blocks.
+    /// Unpacks, or reads what is only on disk. Blocks.
     pub(super) fn load(&mut self) -> io::Result<()> {
-        if let (None, Some(record)) = (&self.bytes, self.whole.stored.get()) {
+        if let Some(packed) = self.packed.take() {
+            self.bytes = Some(zstd::stream::decode_all(&*packed)?.into());
+        } else if let (None, Some(record)) = (&self.bytes, self.whole.stored.get()) {
             self.bytes = Some(record.read()?.into());
         }
         Ok(())
@@ -162,10 +199,9 @@ impl Chunk {
         self.bytes.is_some()
     }
 
-    /// Bytes of its message, as far as they are known.
+    /// Bytes of its message.
     pub(super) fn len(&self) -> usize {
-        let stored = || self.whole.stored.get().map_or(0, Record::len);
-        self.bytes.as_ref().map_or_else(stored, Bytes::len)
+        self.whole.len
     }
 
     pub(super) fn is_stored(&self) -> bool {
@@ -189,10 +225,12 @@ impl Chunk {
         }
         let part = |bytes, spans, paid| Chunk {
             bytes: Some(bytes),
+            packed: None,
             spans,
             paid,
             whole: self.whole.clone(),
         };
+        // What was packed has paid for less than its length.
         let paid = at.min(self.paid);
         Some((
             part(bytes.slice(..at), first, paid),

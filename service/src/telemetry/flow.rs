@@ -26,6 +26,9 @@ use super::{
 /// a gRPC server refuses a message by default.
 const BATCH_BYTES: usize = 512 << 10;
 
+/// The oldest chunks of the queue are not compressed: they are sent next.
+const LEFT_PLAIN: usize = 8;
+
 /// Queue and counts.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -111,6 +114,30 @@ impl Flow {
             );
         } else {
             tracing::info!("when the span buffer is full, requests yield to spans again");
+        }
+    }
+
+    /// Whether so much waits that it is worth the work to compress it.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.spill.is_none() && self.budget.is_quarter_used()
+    }
+
+    /// Compresses what waits until it no longer crowds memory. Blocks.
+    pub(super) fn pack(&self) {
+        while self.is_crowded() {
+            // The newest wait longest; a few are left for those who send them in a moment.
+            let plain = self
+                .counts()
+                .queue
+                .iter()
+                .skip(LEFT_PLAIN)
+                .rev()
+                .find(|c| c.is_plain())
+                .cloned();
+            let Some(freed) = plain.and_then(|chunk| chunk.pack()) else {
+                return;
+            };
+            self.budget.give(freed as i64);
         }
     }
 

@@ -27,7 +27,7 @@ fn a_full_buffer_refuses_until_the_collector_takes_something() {
     let telemetry = Telemetry::start(&config).unwrap();
     let recorder = telemetry.recorder();
     let mut admitted = 0;
-    while let Some(permit) = recorder.try_admit() {
+    while let Ok(permit) = runtime().block_on(recorder.admit()) {
         drop(permit);
         record(&recorder, 1);
         admitted += 1;
@@ -41,7 +41,6 @@ fn a_full_buffer_refuses_until_the_collector_takes_something() {
     );
     assert!(books.buffer_used_bytes <= books.buffer_capacity_bytes);
 
-    assert!(runtime().block_on(recorder.admit()).is_err());
     assert_eq!(telemetry.books().refused_requests, 1);
 
     sink.always(None);
@@ -86,6 +85,33 @@ fn memory_returns_in_full_when_all_is_over() {
     assert!(telemetry.flush(LONG));
     // Leases of threads that have ended come back with a sweep.
     wait_until(|| telemetry.books().buffer_used_bytes == 0);
+}
+
+#[test]
+fn what_waits_is_packed_so_that_far_more_than_memory_fits() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let sink = Sink::start([]);
+        sink.always(Some(Reply::Http(503, None)));
+        let mut config = sink.config(protocol);
+        config.span_buffer_bytes = 4 << 20;
+        let telemetry = Telemetry::start(&config).unwrap();
+        let recorder = telemetry.recorder();
+        // Some 12 MB as they are.
+        for _ in 0..20_000 {
+            let admitted = runtime().block_on(recorder.admit());
+            assert!(admitted.is_ok(), "{}", telemetry.books());
+            record(&recorder, 1);
+        }
+        let books = telemetry.books();
+        assert!(books.buffer_used_bytes <= books.buffer_capacity_bytes);
+        sink.always(None);
+        let books = telemetry.shutdown(LONG);
+        assert_eq!(
+            (books.acknowledged, sink.distinct()),
+            (60_000, 60_000),
+            "{books}"
+        );
+    }
 }
 
 #[test]

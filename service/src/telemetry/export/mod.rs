@@ -98,6 +98,7 @@ async fn export(
         let delivery = Delivery::new(pipeline.flow().clone(), target.clone(), closing.clone());
         deliveries.spawn(delivery.run());
     }
+    let mut packing = tokio::task::spawn_blocking(|| ());
     let mut tick = tokio::time::interval(SWEEP);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -105,6 +106,10 @@ async fn export(
             _ = tick.tick() => {
                 pipeline.sweep();
                 pipeline.flow().give_up(patience.is_over(pipeline.flow()));
+                if packing.is_finished() && pipeline.flow().is_crowded() {
+                    let flow = pipeline.flow().clone();
+                    packing = tokio::task::spawn_blocking(move || flow.pack());
+                }
             }
             () = pipeline.pressed.notified() => pipeline.sweep(),
             _ = closing.wait_for(Option::is_some) => break,
