@@ -37,3 +37,7 @@ bench-load:
 # Trace ingest: the receiver's CPU per span, over real sockets and in memory, beside prost with a hash map
 bench-ingest *ARGS:
     cargo bench --quiet -p verifier --bench ingest -- {{ARGS}}
+
+# The service beside its peers: CPU per request, throughput, p99, RSS, start, traces complete; interleaved
+bench-service *ARGS:
+    bench/service {{ARGS}}
