@@ -93,7 +93,7 @@ pub fn run(args: &ServeArgs, prepared: Prepared) -> anyhow::Result<()> {
     let worker = |_| {
         let trace = Arc::new(Trace::new(telemetry.recorder(), options, state.metrics));
         let router = router(state);
-        move |peer| trace::connection(trace.clone(), router.clone(), peer)
+        move |peer| trace::connection(trace.clone(), router.clone(), Some(state.predictor), peer)
     };
 
     let address = listeners.address();

@@ -24,6 +24,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::Notify};
 
+use super::{short_way, shortcut::Shortcut};
+
 /// What all connections of a worker read: a clock that only its sweep advances, so that noting the
 /// time of an event costs nothing; and whether the worker wants its clients to leave.
 #[derive(Debug, Default)]
@@ -51,7 +53,7 @@ pub(super) struct Activity {
     state: AtomicU8,
     since: AtomicU64,
     abort: AtomicBool,
-    told: Notify,
+    pub(super) told: Notify,
 }
 
 impl Activity {
@@ -94,9 +96,19 @@ impl Activity {
         self.told.notify_one();
     }
 
-    fn set(&self, state: State) {
+    pub(super) fn set(&self, state: State) {
         self.state.store(state as u8, Relaxed);
         self.since.store(self.pulse.tick.load(Relaxed), Relaxed);
+    }
+
+    /// Whether it is to close now.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.abort.load(Relaxed)
+    }
+
+    /// Whether its clients are asked to leave with each answer.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.pulse.leaving.load(Relaxed)
     }
 
     fn bytes_came(&self) {
@@ -109,16 +121,21 @@ impl Activity {
     }
 }
 
-/// Serves the connection until the client leaves, or it is told to.
+/// Serves the connection until the client leaves, or it is told to: by the short way for as long as
+/// every request fits it, then by hyper.
 pub(super) async fn run<S>(
     http: http1::Builder,
-    stream: TcpStream,
+    mut stream: TcpStream,
     service: S,
     activity: Arc<Activity>,
 ) where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Shortcut,
 {
+    let Some(received) = short_way::serve(&mut stream, &service, &activity).await else {
+        return;
+    };
     let io = Watched {
+        received,
         io: TokioIo::new(stream),
         activity: activity.clone(),
     };
@@ -130,7 +147,7 @@ pub(super) async fn run<S>(
         async move {
             let mut response = response.await?;
             activity.set(State::Idle);
-            if activity.pulse.leaving.load(Relaxed) {
+            if activity.is_leaving() {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -157,8 +174,9 @@ pub(super) async fn run<S>(
     }
 }
 
-/// A stream that notes when something is read.
+/// A stream that notes when something is read, what has been received before first.
 struct Watched {
+    received: Vec<u8>,
     io: TokioIo<TcpStream>,
     activity: Arc<Activity>,
 }
@@ -167,8 +185,15 @@ impl Read for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.received.is_empty() {
+            let fits = self.received.len().min(buf.remaining());
+            buf.put_slice(&self.received[..fits]);
+            self.received.drain(..fits);
+            self.activity.bytes_came();
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         // The end of the stream counts too; the connection is over then anyway.
         if let Poll::Ready(Ok(())) = read {

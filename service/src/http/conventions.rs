@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use http::{Method, Version};
+use http::Version;
 
 use crate::telemetry::{Attribute, Value};
 
@@ -11,8 +11,8 @@ use crate::telemetry::{Attribute, Value};
 pub(super) const OTHER: &str = "_OTHER";
 
 /// A method of the conventions' list, or `_OTHER`.
-pub(super) fn known_method(method: &Method) -> &'static str {
-    match method.as_str() {
+pub(super) fn known_method(method: &str) -> &'static str {
+    match method {
         "POST" => "POST",
         "GET" => "GET",
         "HEAD" => "HEAD",

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use http::{HeaderMap, HeaderName, Method, Request, Version, header};
+use http::{HeaderMap, HeaderName, Request, header};
 
 use super::conventions::{
     Attributes, OTHER, cut, known_method, redact, span_name, split_host, version,
@@ -55,128 +55,143 @@ pub(super) struct Description {
 /// whole buffer it came in.
 #[derive(Debug)]
 struct Like {
-    method: Method,
-    version: Version,
+    method: Box<str>,
+    version: &'static str,
     path: Box<str>,
     host: Option<Box<[u8]>>,
     user_agent: Option<Box<[u8]>>,
 }
 
+/// A request's head, as far as a span tells of it; whoever has parsed it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+    pub(super) authority: Option<&'a str>,
+    pub(super) scheme: Option<&'a str>,
+    /// `network.protocol.version`.
+    pub(super) version: &'static str,
+    pub(super) host: Option<&'a [u8]>,
+    pub(super) user_agent: Option<&'a [u8]>,
+    /// `X-Forwarded-Proto` and `X-Forwarded-For`, where they are believed.
+    pub(super) forwarded: Option<[Option<&'a str>; 2]>,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn new<B>(request: &'a Request<B>, trust_forwarded: bool) -> Head<'a> {
+        let (uri, headers) = (request.uri(), request.headers());
+        let bytes = |name: HeaderName| headers.get(name).map(http::HeaderValue::as_bytes);
+        let forwarded =
+            || ["x-forwarded-proto", "x-forwarded-for"].map(|name| header_text(headers, name));
+        Head {
+            method: request.method().as_str(),
+            path: uri.path(),
+            query: uri.query(),
+            authority: uri.authority().map(http::uri::Authority::as_str),
+            scheme: uri.scheme_str(),
+            version: version(request.version()),
+            host: bytes(header::HOST),
+            user_agent: bytes(header::USER_AGENT),
+            forwarded: trust_forwarded.then(forwarded),
+        }
+    }
+
+    /// Whether it may be described as another one was.
+    fn is_plain(&self) -> bool {
+        self.forwarded.is_none() && self.query.is_none() && self.authority.is_none()
+    }
+}
+
 impl Peer {
-    /// Describes the request; with `trust_forwarded`, as a proxy says that it came to it.
-    pub(super) fn describe<B>(
+    /// Describes the request.
+    pub(super) fn describe(
         &self,
-        request: &Request<B>,
+        head: &Head<'_>,
         route: Option<&'static str>,
-        trust_forwarded: bool,
     ) -> Arc<Description> {
         // A connection has one request at a time: the lock is never waited for.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = last
-            .as_ref()
-            .filter(|known| !trust_forwarded && known.is_of(request))
-        {
+        if let Some(known) = last.as_ref().filter(|known| known.is_of(head)) {
             return known.clone();
         }
-        let uri = request.uri();
-        let alone = trust_forwarded || uri.query().is_some() || uri.authority().is_some();
         let description = Arc::new(Description {
-            like: (!alone).then(|| Like::new(request)),
-            name: span_name(known_method(request.method()), route),
-            attributes: self.attributes(request, route, trust_forwarded),
+            like: head.is_plain().then(|| Like::new(head)),
+            name: span_name(known_method(head.method), route),
+            attributes: self.attributes(head, route),
         });
-        if !alone {
+        if head.is_plain() {
             *last = Some(description.clone());
         }
         description
     }
 
-    fn attributes<B>(
-        &self,
-        request: &Request<B>,
-        route: Option<&'static str>,
-        trust_forwarded: bool,
-    ) -> EncodedAttributes {
-        let (uri, headers) = (request.uri(), request.headers());
-        let forwarded =
-            |name| trust_forwarded.then(|| text(headers, &HeaderName::from_static(name)))?;
+    fn attributes(&self, head: &Head<'_>, route: Option<&'static str>) -> EncodedAttributes {
+        let [proto, list] = head.forwarded.unwrap_or_default();
         let mut all = Attributes::default();
-        let method = known_method(request.method());
+        let method = known_method(head.method);
         all.push("http.request.method", Some(Value::Str(method)));
-        let original = (method == OTHER).then(|| cut(request.method().as_str(), METHOD_BYTES));
+        let original = (method == OTHER).then(|| cut(head.method, METHOD_BYTES));
         all.push("http.request.method_original", original.map(Value::Str));
-        all.push("url.path", Some(Value::Str(cut(uri.path(), PATH_BYTES))));
-        let query = uri.query().map(redact);
+        all.push("url.path", Some(Value::Str(cut(head.path, PATH_BYTES))));
+        let query = head.query.map(redact);
         let query = query.as_deref().map(|query| cut(query, QUERY_BYTES));
         all.push("url.query", query.map(Value::Str));
-        let scheme =
-            forwarded("x-forwarded-proto").filter(|scheme| matches!(*scheme, "http" | "https"));
+        let scheme = proto.filter(|scheme| matches!(*scheme, "http" | "https"));
         let scheme = scheme
-            .or(uri.scheme_str())
+            .or(head.scheme)
             .map_or("http", |scheme| cut(scheme, 8));
         all.push("url.scheme", Some(Value::Str(scheme)));
         all.push("http.route", route.map(Value::Str));
-        all.push(
-            "network.protocol.version",
-            Some(Value::Str(version(request.version()))),
-        );
-        let host = uri.authority().map(http::uri::Authority::as_str);
-        if let Some(host) = host
-            .or(text(headers, &header::HOST))
-            .filter(|host| !host.is_empty())
-        {
+        all.push("network.protocol.version", Some(Value::Str(head.version)));
+        let host = head.authority.or(head.host.and_then(text));
+        if let Some(host) = host.filter(|host| !host.is_empty()) {
             let (address, port) = split_host(cut(host, HOST_BYTES), scheme);
             all.push("server.address", Some(Value::Str(address)));
             all.push("server.port", Some(Value::Int(port.into())));
         }
         // The first address in the list is the original client's.
-        let client = forwarded("x-forwarded-for").and_then(|list| list.split(',').next());
-        let client = client.map(str::trim).filter(|client| !client.is_empty());
+        let client = list.and_then(|list| list.split(',').next()).map(str::trim);
+        let client = client.filter(|client| !client.is_empty());
         let client = client.map_or(self.address.as_str(), |client| cut(client, ADDRESS_BYTES));
         all.push("client.address", Some(Value::Str(client)));
         all.push("network.peer.address", Some(Value::Str(&self.address)));
         all.push("network.peer.port", Some(Value::Int(self.port.into())));
-        let agent = text(headers, &header::USER_AGENT).map(|agent| cut(agent, USER_AGENT_BYTES));
+        let agent = head.user_agent.and_then(text);
+        let agent = agent.map(|agent| cut(agent, USER_AGENT_BYTES));
         all.push("user_agent.original", agent.map(Value::Str));
         EncodedAttributes::new(all.as_slice())
     }
 }
 
 impl Description {
-    fn is_of<B>(&self, request: &Request<B>) -> bool {
+    fn is_of(&self, head: &Head<'_>) -> bool {
         let Some(like) = &self.like else { return false };
-        let (uri, headers) = (request.uri(), request.headers());
-        let same = |name, value: &Option<Box<[u8]>>| {
-            headers.get(name).map(|found| found.as_bytes()) == value.as_deref()
-        };
-        like.method == *request.method()
-            && like.version == request.version()
-            && *like.path == *uri.path()
-            && uri.query().is_none()
-            && uri.authority().is_none()
-            && same(header::HOST, &like.host)
-            && same(header::USER_AGENT, &like.user_agent)
+        head.is_plain()
+            && *like.method == *head.method
+            && like.version == head.version
+            && *like.path == *head.path
+            && like.host.as_deref() == head.host
+            && like.user_agent.as_deref() == head.user_agent
     }
 }
 
 impl Like {
-    fn new<B>(request: &Request<B>) -> Like {
-        let bytes = |name| {
-            request
-                .headers()
-                .get(name)
-                .map(|value| Box::from(value.as_bytes()))
-        };
+    fn new(head: &Head<'_>) -> Like {
         Like {
-            method: request.method().clone(),
-            version: request.version(),
-            path: request.uri().path().into(),
-            host: bytes(header::HOST),
-            user_agent: bytes(header::USER_AGENT),
+            method: head.method.into(),
+            version: head.version,
+            path: head.path.into(),
+            host: head.host.map(Box::from),
+            user_agent: head.user_agent.map(Box::from),
         }
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    std::str::from_utf8(headers.get(name)?.as_bytes()).ok()
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    text(headers.get(name)?.as_bytes())
 }

@@ -11,6 +11,8 @@ pub mod metrics;
 pub mod routes;
 pub mod serve;
 mod server_span;
+mod short_way;
+pub mod shortcut;
 pub mod trace;
 mod traceparent;
 mod worker;

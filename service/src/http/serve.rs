@@ -21,7 +21,10 @@ use hyper::{body::Incoming, service::Service};
 use tokio::sync::{Notify, watch};
 
 pub use super::listeners::Listeners;
-use super::worker::{Shared, Worker};
+use super::{
+    shortcut::Shortcut,
+    worker::{Shared, Worker},
+};
 
 /// Limits and times. The number of workers is that of the [`Listeners`].
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +84,11 @@ pub fn serve<W, F, S>(
 where
     W: Fn(usize) -> F + Sync,
     F: Fn(SocketAddr) -> S,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+        + Shortcut
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
 {
     let shared = Arc::new(Shared::default());
@@ -144,7 +151,11 @@ fn work<F, S>(
 ) -> io::Result<()>
 where
     F: Fn(SocketAddr) -> S,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+        + Shortcut
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
 {
     runtime()?.block_on(Worker::new(options, shared, service_for()).run(listener, stops))

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use http::Request;
-
 use super::{
     conventions::{Attributes, CodeText},
-    description::{Description, Peer},
-    traceparent::{self, Parent},
+    description::{Description, Head, Peer},
+    traceparent::Parent,
 };
 use crate::telemetry::{
     EncodedAttributes, Kind, SpanContext, SpanRecord, Status, Value, new_span_id, new_trace_id,
@@ -33,18 +31,13 @@ pub(super) struct ServerSpan {
 }
 
 impl ServerSpan {
-    pub(super) fn new<B>(
-        request: &Request<B>,
+    /// The span of a request, under the caller's span if there is one.
+    pub(super) fn new(
+        head: &Head<'_>,
+        parent: Option<Parent>,
         peer: &Peer,
         route: Option<&'static str>,
-        propagate: bool,
-        trust_forwarded: bool,
     ) -> ServerSpan {
-        let parent = if propagate {
-            traceparent::parent(request.headers())
-        } else {
-            None
-        };
         let (trace_id, parent_span_id, trace_state) = match parent {
             Some(Parent {
                 trace_id,
@@ -60,7 +53,7 @@ impl ServerSpan {
             },
             parent_span_id,
             trace_state,
-            description: peer.describe(request, route, trust_forwarded),
+            description: peer.describe(head, route),
         }
     }
 

@@ -1,21 +1,24 @@
 //! The outermost layer of every request: admits it (or answers 503 when its spans have no room),
 //! gives it its place in a trace, and leaves one server span and one observation, whatever happens.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration,
+};
 
 use axum::{Router, body::Body};
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::{
-    body::Incoming,
-    service::{Service, service_fn},
-};
+use hyper::{body::Incoming, service::Service};
 use tower::Service as _;
 
 pub use super::description::Peer;
 use super::{
     conventions::known_method,
+    description::Head,
     server_span::{Outcome, ServerSpan},
+    shortcut::{self, Shortcut},
+    traceparent,
 };
+use crate::predict::Predictor;
 use crate::telemetry::{Permit, Recorder, TraceState, now_unix_ns};
 
 /// Counts requests as they begin and end; every `started` is followed by one `observe`.
@@ -81,6 +84,18 @@ impl<O: Observe> Trace<O> {
         }
     }
 
+    pub(super) fn options(&self) -> &TraceOptions {
+        &self.options
+    }
+
+    pub(super) fn recorder(&self) -> Recorder {
+        self.recorder
+    }
+
+    pub(super) fn observer(&self) -> &O {
+        &self.observe
+    }
+
     /// Passes the request to `next` with its [`crate::telemetry::SpanContext`] among its extensions
     /// (absent if it is not traced) and, if there is one, the caller's [`TraceState`]. The span ends when `next` has answered: our bodies are whole
     /// by then, so there is no streaming that it would miss.
@@ -113,35 +128,51 @@ impl<O: Observe> Trace<O> {
     }
 }
 
-/// The traced router as what [`super::serve::serve`] asks for one connection.
+/// The traced router as what [`super::serve::serve`] asks for one connection; with a predictor, that
+/// is the one behind the router's `/predict`, and may be asked directly.
 pub fn connection<O>(
     trace: Arc<Trace<O>>,
     router: Router,
+    predictor: Option<&'static Predictor>,
     peer: SocketAddr,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<Body>,
-    Error = Infallible,
-    Future: Future<Output = Result<Response<Body>, Infallible>> + Send,
-> + Send
-+ 'static
-where
-    O: Observe + Send + Sync + 'static,
-{
-    // One count per request to share all three, and it is this connection's own.
-    let shared = Arc::new((trace, router, Peer::from(peer)));
-    service_fn(move |request| {
-        let shared = shared.clone();
-        async move {
-            let (trace, router, peer) = &*shared;
+) -> Traced<O> {
+    // One count per request to share all of it, and it is this connection's own.
+    Traced(Arc::new((trace, router, predictor, Peer::from(peer))))
+}
+
+/// See [`connection`].
+pub struct Traced<O>(Arc<(Arc<Trace<O>>, Router, Option<&'static Predictor>, Peer)>);
+
+impl<O> fmt::Debug for Traced<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Traced")
+    }
+}
+
+impl<O: Observe + Send + Sync + 'static> Service<Request<Incoming>> for Traced<O> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let (trace, router, _, peer) = &*shared;
             // A router is always ready, and never fails.
             let next = |request| async {
                 let Ok(response) = router.clone().call(request).await;
                 response
             };
             Ok(trace.serve(peer, request, next).await)
-        }
-    })
+        })
+    }
+}
+
+impl<O: Observe> Shortcut for Traced<O> {
+    fn answer(&self, received: &[u8], answer: &mut Vec<u8>) -> Option<usize> {
+        let (trace, _, predictor, peer) = &*self.0;
+        shortcut::answer(trace, (*predictor)?, peer, received, answer)
+    }
 }
 
 fn refusal() -> Response<Body> {
@@ -193,10 +224,14 @@ impl<'a, O: Observe> Exchange<'a, O> {
         let route = route_of(path);
         Exchange {
             trace,
-            method: known_method(request.method()),
+            method: known_method(request.method().as_str()),
             route,
             start_unix_ns,
-            span: traced.then(|| ServerSpan::new(request, peer, route, propagate, trust_forwarded)),
+            span: traced.then(|| {
+                let parent = propagate.then(|| traceparent::parent(request.headers()));
+                let head = Head::new(request, trust_forwarded);
+                ServerSpan::new(&head, parent.flatten(), peer, route)
+            }),
             refused: false,
             status: None,
             permit: None,

@@ -33,7 +33,8 @@ pub fn parent(headers: &HeaderMap) -> Option<Parent> {
     })
 }
 
-fn traceparent(text: &[u8]) -> Option<([u8; 16], [u8; 8])> {
+/// The ids in one `traceparent`, if it is well formed.
+pub(super) fn traceparent(text: &[u8]) -> Option<([u8; 16], [u8; 8])> {
     let (fields, rest) = text.split_at_checked(55)?;
     let [version] = hex(&fields[..2])?;
     // Version 0 ends here; a later one may go on after another dash; ff is forbidden.

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     connection::{self, Activity, Pulse, State},
     serve::ServeOptions,
+    shortcut::Shortcut,
 };
 
 /// How often connections are looked over.
@@ -62,7 +63,11 @@ pub(super) struct Worker<F> {
 impl<F, S> Worker<F>
 where
     F: Fn(SocketAddr) -> S,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+        + Shortcut
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
 {
     pub(super) fn new(options: ServeOptions, shared: Arc<Shared>, service_for: F) -> Worker<F> {

@@ -148,12 +148,24 @@ pub struct InvalidField {
 const ANSWER_BYTES: usize = 256;
 
 pub(super) fn answer(call: &Call, prediction: &Prediction) -> Response {
-    let version = call.predictor.model.version();
+    json(StatusCode::OK, answer_body(call, prediction))
+}
+
+/// The body of the answer about one flower.
+pub(super) fn answer_body(call: &Call, prediction: &Prediction) -> Vec<u8> {
     let body = PredictResponse {
-        model_version: Some(version),
+        model_version: Some(call.predictor.model.version()),
         ..PredictResponse::from(prediction)
     };
-    write(&body, ANSWER_BYTES)
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+    put(&body, &mut bytes);
+    bytes
+}
+
+/// Appends a value as JSON.
+pub(super) fn put(value: &impl Serialize, bytes: &mut Vec<u8>) {
+    // Keys are strings, and writing to memory does not fail.
+    let _ = serde_json::to_writer(bytes, value);
 }
 
 pub(super) fn batch_answer(call: &Call, predictions: &[Prediction]) -> Response {

@@ -47,6 +47,16 @@ where
 }
 
 impl Call {
+    /// A call whose body has been read already.
+    pub(super) fn at_once(predictor: &'static Predictor, server_span: Option<SpanContext>) -> Call {
+        Call {
+            predictor,
+            body: Bytes::new(),
+            server_span,
+            trace_state: None,
+        }
+    }
+
     /// The time when the call is traced; nothing reads it otherwise, so that it is not asked for.
     #[inline]
     pub(super) fn now_unix_ns(&self) -> u64 {

@@ -13,12 +13,16 @@ pub(super) const LARGEST_CM: f64 = 1_000.0;
 /// Takes the body of `POST /predict`.
 pub(super) fn flower(call: &Call) -> Result<Features, Error> {
     let start = call.now_unix_ns();
-    let flower = match serde_json::from_slice::<Flower>(&call.body) {
-        Ok(flower) if believable(&flower.into()) => Ok(Features::from(flower)),
-        _ => Err(Error::Invalid(complaints::about_flower(&call.body))),
-    };
+    let flower =
+        features(&call.body).ok_or_else(|| Error::Invalid(complaints::about_flower(&call.body)));
     record(call, start, flower.as_ref().map(std::slice::from_ref));
     flower
+}
+
+/// The flower that a body describes, if it does.
+pub(super) fn features(body: &[u8]) -> Option<Features> {
+    let flower = serde_json::from_slice::<Flower>(body).ok()?;
+    Some(Features::from(flower)).filter(believable)
 }
 
 /// Takes the body of `POST /predict/batch`.
@@ -61,7 +65,7 @@ pub(super) fn believable(features: &Features) -> bool {
         .all(|feature| (0.0..=LARGEST_CM).contains(feature))
 }
 
-fn record(call: &Call, start_unix_ns: u64, prepared: Result<&[Features], &Error>) {
+pub(super) fn record(call: &Call, start_unix_ns: u64, prepared: Result<&[Features], &Error>) {
     if call.server_span().is_none() {
         return;
     }

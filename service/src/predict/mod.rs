@@ -1,6 +1,7 @@
 //! From a request to its answer: read, prepare, infer, answer. The files are named after the spans.
 
 mod api;
+pub mod at_once;
 mod call;
 mod complaints;
 mod data_preparation;

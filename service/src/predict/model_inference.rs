@@ -82,7 +82,7 @@ fn completed(call: &Call, start_unix_ns: u64, predictions: &[Prediction]) {
                 );
             },
         );
-    } else if tracing::enabled!(tracing::Level::INFO) && due(call, start_unix_ns) {
+    } else if due(call, start_unix_ns) && tracing::enabled!(tracing::Level::INFO) {
         log(
             call,
             predictions,

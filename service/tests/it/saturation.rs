@@ -115,7 +115,7 @@ fn with_little_memory_requests_are_shed_and_no_accepted_one_loses_its_trace() {
         Some(Duration::from_millis(300)),
     )));
     let mut config = sink.config(Protocol::Grpc);
-    config.span_buffer_bytes = 2 << 20;
+    config.span_buffer_bytes = 256 << 10;
     let outcome = saturate(&config, || {
         sink.wait_for_exports(4);
         sink.always(None);

@@ -77,7 +77,7 @@ impl Server {
                 };
                 let trace = Arc::new(Trace::new(recorder, trace, observe));
                 let router = router.clone();
-                move |peer| trace::connection(trace.clone(), router.clone(), peer)
+                move |peer| trace::connection(trace.clone(), router.clone(), None, peer)
             };
             let shutdown = async { drop(stopped.await) };
             serve(listeners, &options, worker, shutdown, || began.notify_one())
