@@ -22,8 +22,7 @@ pub struct Prepared {
 
 /// Reads a body; `None` leaves no trace of the try.
 pub fn prepare(predictor: &Predictor, body: &[u8]) -> Option<Prepared> {
-    if body.len() > predictor.limits.body_bytes
-        || predictor.model.version().len() > LONGEST_VERSION
+    if body.len() > predictor.limits.body_bytes || predictor.model.version().len() > LONGEST_VERSION
     {
         return None;
     }

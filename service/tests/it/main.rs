@@ -16,6 +16,7 @@ mod serve;
 mod server;
 mod serving;
 mod serving_tls;
+mod short_way;
 mod sink;
 mod spans;
 mod telemetry_admission;

@@ -152,13 +152,18 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Client {
-    pub fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).unwrap();
+impl From<TcpStream> for Client {
+    fn from(stream: TcpStream) -> Client {
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
         Client(BufReader::new(stream))
+    }
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Client {
+        Client::from(TcpStream::connect(address).unwrap())
     }
 
     pub fn write(&mut self, text: &str) {
