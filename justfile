@@ -34,6 +34,10 @@ bench *ARGS:
 bench-load:
     bench/load
 
+# Instructions per request, held against bench/instructions.txt; needs valgrind
+instructions *ARGS:
+    bench/instructions {{ARGS}}
+
 # Trace ingest: the receiver's CPU per span, over real sockets and in memory, beside prost with a hash map
 bench-ingest *ARGS:
     cargo bench --quiet -p verifier --bench ingest -- {{ARGS}}

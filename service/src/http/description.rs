@@ -49,6 +49,8 @@ pub(super) struct Description {
     pub(super) name: Box<str>,
     /// Its attributes, but for those that only the response tells.
     pub(super) attributes: EncodedAttributes,
+    /// The same with those of a 200, which is what most responses are.
+    pub(super) attributes_of_ok: EncodedAttributes,
 }
 
 /// All that the attributes depend on. Bytes of our own: a header shared with hyper would keep the
@@ -115,10 +117,13 @@ impl Peer {
         if let Some(known) = last.as_ref().filter(|known| known.is_of(head)) {
             return known.clone();
         }
+        let attributes = self.attributes(head, route);
+        let ok = [("http.response.status_code", Value::Int(200))];
         let description = Arc::new(Description {
             like: head.is_plain().then(|| Like::new(head)),
             name: span_name(known_method(head.method), route),
-            attributes: self.attributes(head, route),
+            attributes_of_ok: attributes.and(&ok),
+            attributes,
         });
         if head.is_plain() {
             *last = Some(description.clone());

@@ -9,7 +9,8 @@ use super::{
     traceparent::Parent,
 };
 use crate::telemetry::{
-    EncodedAttributes, Kind, SpanContext, SpanRecord, Status, Value, new_span_id, new_trace_id,
+    Attribute, EncodedAttributes, Kind, SpanContext, SpanRecord, Status, Value, new_span_id,
+    new_trace_id,
 };
 
 /// How an exchange ended, as far as the span tells.
@@ -64,6 +65,10 @@ impl ServerSpan {
         outcome: Outcome<'_>,
         record: impl FnOnce(&SpanRecord<'_>, &EncodedAttributes),
     ) {
+        if let (Some(200), None) = (outcome.status, outcome.error_type) {
+            let span = self.record(times_unix_ns, &[], Status::Unset);
+            return record(&span, &self.description.attributes_of_ok);
+        }
         let mut attributes = Attributes::default();
         let code = outcome.status.map(CodeText::new);
         let status = outcome.status.map(|status| Value::Int(status.into()));
@@ -72,22 +77,32 @@ impl ServerSpan {
         let failed = outcome.status.is_none_or(|status| status >= 500);
         let error_type = outcome.error_type.or(code.as_ref().map(CodeText::as_str));
         attributes.push("error.type", error_type.filter(|_| failed).map(Value::Str));
-        let span = SpanRecord {
+        // No description: the code says it all.
+        let status = if failed {
+            Status::Error("")
+        } else {
+            Status::Unset
+        };
+        let span = self.record(times_unix_ns, attributes.as_slice(), status);
+        record(&span, &self.description.attributes);
+    }
+
+    fn record<'a>(
+        &'a self,
+        (start_unix_ns, end_unix_ns): (u64, u64),
+        attributes: &'a [Attribute<'a>],
+        status: Status<'a>,
+    ) -> SpanRecord<'a> {
+        SpanRecord {
             context: self.context,
             parent_span_id: self.parent_span_id,
             trace_state: &self.trace_state,
             name: &self.description.name,
             kind: Kind::Server,
-            start_unix_ns: times_unix_ns.0,
-            end_unix_ns: times_unix_ns.1.max(times_unix_ns.0),
-            attributes: attributes.as_slice(),
-            // No description: the code says it all.
-            status: if failed {
-                Status::Error("")
-            } else {
-                Status::Unset
-            },
-        };
-        record(&span, &self.description.attributes);
+            start_unix_ns,
+            end_unix_ns: end_unix_ns.max(start_unix_ns),
+            attributes,
+            status,
+        }
     }
 }

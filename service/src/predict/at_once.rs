@@ -47,13 +47,14 @@ pub fn answer(
     answer: &mut Vec<u8>,
 ) {
     let call = Call::at_once(predictor, server_span);
-    data_preparation::record(
+    // Where one step ends the next begins.
+    let prepared_unix_ns = data_preparation::record(
         &call,
         prepared.start_unix_ns,
         Ok(std::slice::from_ref(&prepared.features)),
     );
-    let prediction = model_inference::one(&call, &prepared.features);
-    write(&prediction, predictor.model.version(), answer);
+    let prediction = model_inference::one_since(&call, &prepared.features, prepared_unix_ns);
+    write(&prediction, &predictor.known.answer_end, answer);
 }
 
 /// The features in the plainest spelling of a flower: an object of the four names, each once, and
@@ -130,25 +131,19 @@ fn number(text: &[u8]) -> Option<(f64, &[u8])> {
 }
 
 /// What [`api::answer`] has serde write.
-fn write(prediction: &Prediction, model_version: &str, answer: &mut Vec<u8>) {
+fn write(prediction: &Prediction, end: &[u8], answer: &mut Vec<u8>) {
     let [setosa, versicolor, virginica] = prediction.probabilities;
     answer.extend_from_slice(b"{\"prediction\":\"");
     answer.extend_from_slice(prediction.class().as_bytes());
     answer.extend_from_slice(b"\",\"class_id\":");
     answer.push(b'0' + prediction.class_id as u8);
     answer.extend_from_slice(b",\"probabilities\":{\"setosa\":");
-    put_number(setosa, answer);
+    api::put(&setosa, answer);
     answer.extend_from_slice(b",\"versicolor\":");
-    put_number(versicolor, answer);
+    api::put(&versicolor, answer);
     answer.extend_from_slice(b",\"virginica\":");
-    put_number(virginica, answer);
-    answer.extend_from_slice(b"},\"model_version\":");
-    api::put(&model_version, answer);
-    answer.push(b'}');
-}
-
-fn put_number(number: f64, answer: &mut Vec<u8>) {
-    api::put(&number, answer);
+    api::put(&virginica, answer);
+    answer.extend_from_slice(end);
 }
 
 #[cfg(test)]
@@ -245,7 +240,7 @@ mod tests {
             let call = Call::at_once(predictor, None);
             let prediction = predictor.model.predict(&features);
             let mut written = Vec::new();
-            write(&prediction, predictor.model.version(), &mut written);
+            write(&prediction, &predictor.known.answer_end, &mut written);
             prop_assert_eq!(written, api::answer_body(&call, &prediction));
         }
     }

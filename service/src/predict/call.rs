@@ -7,7 +7,9 @@ use http_body_util::BodyExt as _;
 
 use super::Predictor;
 use crate::error::Error;
-use crate::telemetry::{self, Attribute, Kind, SpanContext, SpanRecord, Status, TraceState};
+use crate::telemetry::{
+    self, Attribute, EncodedAttributes, Kind, SpanContext, SpanRecord, Status, TraceState,
+};
 
 /// One request with its body read.
 #[derive(Debug)]
@@ -73,18 +75,21 @@ impl Call {
         self.server_span
     }
 
-    /// Records a step, from `start_unix_ns` to now, as a child of the server span.
+    /// Records a step, from `start_unix_ns` to now, as a child of the server span; the shared
+    /// attributes come before its own. Gives the time of its end.
     pub(super) fn record(
         &self,
         name: &str,
         start_unix_ns: u64,
+        shared: &EncodedAttributes,
         attributes: &[Attribute<'_>],
         status: Status<'_>,
-    ) {
+    ) -> u64 {
         let Some(server) = self.server_span else {
-            return;
+            return 0;
         };
-        self.predictor.recorder.record(&SpanRecord {
+        let end_unix_ns = telemetry::now_unix_ns();
+        let span = SpanRecord {
             context: SpanContext {
                 trace_id: server.trace_id,
                 span_id: telemetry::new_span_id(),
@@ -94,10 +99,14 @@ impl Call {
             name,
             kind: Kind::Internal,
             start_unix_ns,
-            end_unix_ns: telemetry::now_unix_ns(),
+            end_unix_ns,
             attributes,
             status,
-        });
+        };
+        self.predictor
+            .recorder
+            .record_described(&span, shared, true);
+        end_unix_ns
     }
 }
 

@@ -5,7 +5,7 @@ use super::tensor::Tensor;
 use super::{Call, complaints};
 use crate::error::Error;
 use crate::model::{Features, OutOfRange};
-use crate::telemetry::{Status, Value};
+use crate::telemetry::{EncodedAttributes, Status, Value};
 
 /// Largest measurement that is believed, in cm: no flower has a petal of ten metres.
 pub(super) const LARGEST_CM: f64 = 1_000.0;
@@ -65,35 +65,46 @@ pub(super) fn believable(features: &Features) -> bool {
         .all(|feature| (0.0..=LARGEST_CM).contains(feature))
 }
 
-pub(super) fn record(call: &Call, start_unix_ns: u64, prepared: Result<&[Features], &Error>) {
+/// Gives the time of the span's end; 0 when the call is not traced.
+pub(super) fn record(
+    call: &Call,
+    start_unix_ns: u64,
+    prepared: Result<&[Features], &Error>,
+) -> u64 {
     if call.server_span().is_none() {
-        return;
+        return 0;
     }
-    let record = |attributes: &[_], status| {
-        call.record("data_preparation", start_unix_ns, attributes, status)
+    let (known, none) = (&call.predictor.known, &EncodedAttributes::default());
+    let record = |shared: &_, attributes: &[_], status| {
+        call.record(
+            "data_preparation",
+            start_unix_ns,
+            shared,
+            attributes,
+            status,
+        )
     };
     match prepared {
         Ok(flowers) => {
-            let size = ("iris.batch.size", Value::Int(flowers.len() as i64));
             let model = &call.predictor.model;
             let outside = flowers.iter().fold(OutOfRange::default(), |all, flower| {
                 all.union(model.out_of_range(flower))
             });
-            if outside.is_empty() {
-                record(&[size], Status::Unset);
-            } else {
-                let names = outside.names();
-                record(
-                    &[size, ("iris.input.out_of_range", Value::Str(&names))],
-                    Status::Unset,
-                );
+            let (one, names) = (flowers.len() == 1, outside.names());
+            let outside = ("iris.input.out_of_range", Value::Str(&names));
+            let size = ("iris.batch.size", Value::Int(flowers.len() as i64));
+            match (one, names.is_empty()) {
+                (true, true) => record(&known.one_flower, &[], Status::Unset),
+                (true, false) => record(&known.one_flower, &[outside], Status::Unset),
+                (false, true) => record(none, &[size], Status::Unset),
+                (false, false) => record(none, &[size, outside], Status::Unset),
             }
         }
         Err(error) => {
             let (kind, fields, message) = (error.kind(), invalid_fields(error), error.message());
             let kind = ("error.type", Value::Str(kind));
             let fields = ("iris.invalid_fields", Value::Str(&fields));
-            record(&[kind, fields], Status::Error(cut(&message)));
+            record(none, &[kind, fields], Status::Error(cut(&message)))
         }
     }
 }

@@ -13,7 +13,12 @@ use std::sync::atomic::AtomicU64;
 
 use axum::response::Response;
 
-use crate::{error::Error, model::CLASS_COUNT, model::Model, shards::Shards, telemetry::Recorder};
+use crate::{
+    error::Error,
+    model::{CLASS_COUNT, CLASS_NAMES, Model},
+    shards::Shards,
+    telemetry::{EncodedAttributes, Recorder, Value},
+};
 
 pub use api::{BatchRequest, BatchResponse, Detail, Flower, PredictResponse, Probabilities};
 pub use call::Call;
@@ -31,6 +36,8 @@ pub struct Predictor {
     pub limits: Limits,
     /// Flowers predicted so far, by class id.
     pub predicted: Shards<[AtomicU64; CLASS_COUNT]>,
+    /// What many spans and answers say alike.
+    known: Known,
     /// When "Prediction completed" may be logged again at info, Unix nanoseconds.
     next_log_unix_ns: AtomicU64,
 }
@@ -59,11 +66,41 @@ impl Predictor {
     pub fn new(model: Model, recorder: Recorder, limits: Limits) -> Predictor {
         let (predicted, next_log_unix_ns) = (Shards::default(), AtomicU64::new(0));
         Predictor {
+            known: Known::new(&model),
             model,
             recorder,
             limits,
             predicted,
             next_log_unix_ns,
+        }
+    }
+}
+
+/// Encoded once, because every request would encode it again.
+#[derive(Debug)]
+struct Known {
+    /// Span attributes of a single flower that is read.
+    one_flower: EncodedAttributes,
+    /// Span attributes of a single flower's prediction, but for its confidence; by class id.
+    one_prediction: [EncodedAttributes; CLASS_COUNT],
+    /// How an answer about one flower ends.
+    answer_end: Vec<u8>,
+}
+
+impl Known {
+    fn new(model: &Model) -> Known {
+        let size = ("iris.batch.size", Value::Int(1));
+        let version = ("iris.model.version", Value::Str(model.version()));
+        let mut answer_end = b"},\"model_version\":".to_vec();
+        api::put(&model.version(), &mut answer_end);
+        answer_end.push(b'}');
+        Known {
+            one_flower: EncodedAttributes::new(&[size]),
+            one_prediction: CLASS_NAMES.map(|class| {
+                let class = ("iris.prediction.class", Value::Str(class));
+                EncodedAttributes::new(&[version, class, size])
+            }),
+            answer_end,
         }
     }
 }

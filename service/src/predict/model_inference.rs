@@ -4,33 +4,28 @@ use std::sync::atomic::Ordering;
 
 use super::Call;
 use crate::model::{Features, Prediction};
-use crate::telemetry::{self, Status, Value};
+use crate::telemetry::{self, EncodedAttributes, Status, Value};
 
 /// Predictions are logged at info at most this often; at debug, each.
 const LOG_EVERY_NS: u64 = 1_000_000_000;
 
 /// Predicts one flower.
 pub(super) fn one(call: &Call, flower: &Features) -> Prediction {
-    let start = call.now_unix_ns();
+    one_since(call, flower, call.now_unix_ns())
+}
+
+/// The same, begun at a time that is known already.
+pub(super) fn one_since(call: &Call, flower: &Features, start_unix_ns: u64) -> Prediction {
     let prediction = call.predictor.model.predict(flower);
+    let confidence = Value::Double(prediction.confidence());
     call.record(
         "model_inference",
-        start,
-        &[
-            (
-                "iris.model.version",
-                Value::Str(call.predictor.model.version()),
-            ),
-            ("iris.prediction.class", Value::Str(prediction.class())),
-            (
-                "iris.prediction.confidence",
-                Value::Double(prediction.confidence()),
-            ),
-            ("iris.batch.size", Value::Int(1)),
-        ],
+        start_unix_ns,
+        &call.predictor.known.one_prediction[prediction.class_id],
+        &[("iris.prediction.confidence", confidence)],
         Status::Unset,
     );
-    completed(call, start, std::slice::from_ref(&prediction));
+    completed(call, start_unix_ns, std::slice::from_ref(&prediction));
     prediction
 }
 
@@ -48,6 +43,7 @@ pub(super) fn batch(call: &Call, flowers: &[Features]) -> Vec<Prediction> {
     call.record(
         "model_inference",
         start,
+        &EncodedAttributes::default(),
         &[
             (
                 "iris.model.version",

@@ -131,6 +131,13 @@ impl EncodedAttributes {
         EncodedAttributes(bytes)
     }
 
+    /// These, and more behind them.
+    pub fn and(&self, attributes: &[Attribute<'_>]) -> EncodedAttributes {
+        let mut bytes = self.0.clone();
+        put_attributes(&mut bytes, attributes);
+        EncodedAttributes(bytes)
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -124,8 +124,8 @@ fn a_prediction_leaves_both_steps() {
     insta::assert_snapshot!(shown(&inference), @r#"
     iris.model.version="<model version>"
     iris.prediction.class="setosa"
-    iris.prediction.confidence=0.998236
     iris.batch.size=1
+    iris.prediction.confidence=0.998236
     "#);
 }
 
