@@ -19,7 +19,7 @@ pub(super) struct Queued {
     pub(super) scope: Arc<ScopeHead>,
     pub(super) spans: u64,
     /// Bytes of the encoded spans.
-    len: usize,
+    pub(super) len: usize,
     place: Mutex<Place>,
     /// Where the spill directory has a copy; it is given up when the last owner of this is gone.
     stored: OnceLock<Record>,

@@ -179,6 +179,7 @@ impl Telemetry {
             spill.finish();
         }
         // Settled by its end: left on disk, or lost.
+        pipeline.flow().due();
         while pipeline.flow().take().is_some() {}
         let books = pipeline.books();
         // For a person, and once more for a program that reads the last word on every span.

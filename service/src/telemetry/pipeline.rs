@@ -206,6 +206,7 @@ impl Pipeline {
             }
             !gone
         });
+        self.flow().due();
     }
 
     /// From now on every span that ends is lost to shutdown; what is buffered is handed over.
@@ -217,6 +218,7 @@ impl Pipeline {
             state.closed = true;
             state.hand_over_all(&self.outlet);
         }
+        self.flow().due();
     }
 
     /// Hands over and waits until everything is settled, or the time is over.

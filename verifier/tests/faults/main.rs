@@ -329,6 +329,24 @@ fn a_collector_that_was_never_there() {
 
 #[test]
 #[ignore = "minutes: just faults"]
+fn a_collector_that_leaves_for_good() {
+    for size in SIZES {
+        let args = ["--span-buffer", "16MiB", "--collector-patience", "2s"];
+        let mut case = Case::start(size, &args);
+        let run = case.load(Duration::from_secs(15), Duration::from_secs(1));
+        let mut verdict = None;
+        case.gateway.away(|| verdict = Some(run.verdict()));
+        let figures = Figures::of(verdict.unwrap());
+        assert!(figures.answered > 20 * figures.refused, "it serves");
+        assert!(figures.missing_spans > 0);
+        assert_eq!(figures.place("service"), figures.missing_spans);
+        let peak = case.service.peak_memory_mib();
+        assert!(peak <= 16 + 64, "{peak} MiB");
+    }
+}
+
+#[test]
+#[ignore = "minutes: just faults"]
 fn sigterm_under_load() {
     for size in SIZES {
         let mut case = Case::start(size, &[]);
