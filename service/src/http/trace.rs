@@ -137,11 +137,23 @@ pub fn connection<O>(
     peer: SocketAddr,
 ) -> Traced<O> {
     // One count per request to share all of it, and it is this connection's own.
-    Traced(Arc::new((trace, router, predictor, Peer::from(peer))))
+    Traced(Arc::new(OfConnection {
+        trace,
+        router,
+        predictor,
+        peer: peer.into(),
+    }))
 }
 
 /// See [`connection`].
-pub struct Traced<O>(Arc<(Arc<Trace<O>>, Router, Option<&'static Predictor>, Peer)>);
+pub struct Traced<O>(Arc<OfConnection<O>>);
+
+struct OfConnection<O> {
+    trace: Arc<Trace<O>>,
+    router: Router,
+    predictor: Option<&'static Predictor>,
+    peer: Peer,
+}
 
 impl<O> fmt::Debug for Traced<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,7 +169,12 @@ impl<O: Observe + Send + Sync + 'static> Service<Request<Incoming>> for Traced<O
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let shared = self.0.clone();
         Box::pin(async move {
-            let (trace, router, _, peer) = &*shared;
+            let OfConnection {
+                trace,
+                router,
+                peer,
+                ..
+            } = &*shared;
             // A router is always ready, and never fails.
             let next = |request| async {
                 let Ok(response) = router.clone().call(request).await;
@@ -170,8 +187,8 @@ impl<O: Observe + Send + Sync + 'static> Service<Request<Incoming>> for Traced<O
 
 impl<O: Observe> Shortcut for Traced<O> {
     fn answer(&self, received: &[u8], answer: &mut Vec<u8>) -> Option<usize> {
-        let (trace, _, predictor, peer) = &*self.0;
-        shortcut::answer(trace, (*predictor)?, peer, received, answer)
+        let of = &*self.0;
+        shortcut::answer(&of.trace, of.predictor?, &of.peer, received, answer)
     }
 }
 
