@@ -100,7 +100,8 @@ impl Queued {
         if !matches!(&*place, Place::Memory(_)) {
             return None;
         }
-        *place = Place::Packed(packed.into());
+        // A copy: the vector has room for the worst case, and would keep it.
+        *place = Place::Packed(Bytes::copy_from_slice(&packed));
         Some(freed)
     }
 
@@ -256,7 +257,7 @@ fn span_at(bytes: &[u8]) -> Option<usize> {
 pub(super) struct Pool(Mutex<Vec<Vec<u8>>>);
 
 impl Pool {
-    const KEPT: usize = 8;
+    const KEPT: usize = 16;
 
     /// A buffer with room for `capacity` bytes.
     pub(super) fn take(&self, capacity: usize) -> Vec<u8> {
