@@ -200,7 +200,7 @@ fn a_healthy_collector() {
 #[ignore = "minutes: just faults"]
 fn a_slow_collector_sheds_requests_and_loses_no_trace() {
     for size in SIZES {
-        let case = Case::start(size, &["--span-buffer", "16MiB"]);
+        let case = Case::start(size, &["--span-buffer", "4MiB"]);
         let figures = case.with_mood(Mood::Slow(Duration::from_millis(300)), 20);
         figures.accepted_are_complete();
         assert!(figures.refused > 0, "it was not slow enough to matter");
