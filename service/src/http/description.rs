@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, Request, header};
 use super::conventions::{
     Attributes, OTHER, cut, known_method, redact, span_name, split_host, version,
 };
-use crate::telemetry::{EncodedAttributes, Value};
+use crate::telemetry::{EncodedAttributes, Kind, SpanContext, SpanRecord, Status, Template, Value};
 
 // Everything that a caller chooses is cut, so that a request's spans fit what admission reserved.
 const PATH_BYTES: usize = 512;
@@ -49,8 +49,9 @@ pub(super) struct Description {
     pub(super) name: Box<str>,
     /// Its attributes, but for those that only the response tells.
     pub(super) attributes: EncodedAttributes,
-    /// The same with those of a 200, which is what most responses are.
-    pub(super) attributes_of_ok: EncodedAttributes,
+    /// The span of a request that was answered with 200, as most are; with a parent or without, as
+    /// that of the request that was described.
+    pub(super) ok: Template,
 }
 
 /// All that the attributes depend on. Bytes of our own: a header shared with hyper would keep the
@@ -111,6 +112,7 @@ impl Peer {
         &self,
         head: &Head<'_>,
         route: Option<&'static str>,
+        has_parent: bool,
     ) -> Arc<Description> {
         // A connection has one request at a time: the lock is never waited for.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,11 +120,11 @@ impl Peer {
             return known.clone();
         }
         let attributes = self.attributes(head, route);
-        let ok = [("http.response.status_code", Value::Int(200))];
+        let name = span_name(known_method(head.method), route);
         let description = Arc::new(Description {
             like: head.is_plain().then(|| Like::new(head)),
-            name: span_name(known_method(head.method), route),
-            attributes_of_ok: attributes.and(&ok),
+            ok: ok(&name, &attributes, has_parent),
+            name,
             attributes,
         });
         if head.is_plain() {
@@ -167,6 +169,24 @@ impl Peer {
         all.push("user_agent.original", agent.map(Value::Str));
         EncodedAttributes::new(all.as_slice())
     }
+}
+
+fn ok(name: &str, attributes: &EncodedAttributes, has_parent: bool) -> Template {
+    let span = SpanRecord {
+        context: SpanContext {
+            trace_id: [0; 16],
+            span_id: [0; 8],
+        },
+        parent_span_id: has_parent.then_some([0; 8]),
+        trace_state: "",
+        name,
+        kind: Kind::Server,
+        start_unix_ns: 0,
+        end_unix_ns: 0,
+        attributes: &[("http.response.status_code", Value::Int(200))],
+        status: Status::Unset,
+    };
+    Template::new(&span, attributes)
 }
 
 impl Description {

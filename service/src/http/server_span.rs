@@ -9,8 +9,8 @@ use super::{
     traceparent::Parent,
 };
 use crate::telemetry::{
-    Attribute, EncodedAttributes, Kind, SpanContext, SpanRecord, Status, Value, new_span_id,
-    new_trace_id,
+    Attribute, EncodedAttributes, Gathered, Kind, SpanContext, SpanRecord, Stamp, Status, Value,
+    new_span_id, new_trace_id,
 };
 
 /// How an exchange ended, as far as the span tells.
@@ -54,8 +54,31 @@ impl ServerSpan {
             },
             parent_span_id,
             trace_state,
-            description: peer.describe(head, route),
+            description: peer.describe(head, route, parent_span_id.is_some()),
         }
+    }
+
+    /// Adds the ended span of a request that was answered with 200.
+    pub(super) fn end_ok(&self, (start_unix_ns, end_unix_ns): (u64, u64), gathered: &mut Gathered) {
+        let ok = &self.description.ok;
+        if ok.has_parent() == self.parent_span_id.is_some() && self.trace_state.is_empty() {
+            let stamp = Stamp {
+                context: self.context,
+                parent_span_id: self.parent_span_id,
+                start_unix_ns,
+                end_unix_ns,
+                last: None,
+            };
+            return gathered.add_like(ok, &stamp);
+        }
+        let outcome = Outcome {
+            status: Some(200),
+            error_type: None,
+        };
+        let times_unix_ns = (start_unix_ns, end_unix_ns);
+        self.end(times_unix_ns, outcome, |span, shared| {
+            gathered.add(span, shared);
+        });
     }
 
     /// Builds the ended span and passes it to `record`.
@@ -65,10 +88,6 @@ impl ServerSpan {
         outcome: Outcome<'_>,
         record: impl FnOnce(&SpanRecord<'_>, &EncodedAttributes),
     ) {
-        if let (Some(200), None) = (outcome.status, outcome.error_type) {
-            let span = self.record(times_unix_ns, &[], Status::Unset);
-            return record(&span, &self.description.attributes_of_ok);
-        }
         let mut attributes = Attributes::default();
         let code = outcome.status.map(CodeText::new);
         let status = outcome.status.map(|status| Value::Int(status.into()));

@@ -9,13 +9,13 @@ use httparse::{EMPTY_HEADER, Status};
 use super::{
     description::{Head, Peer},
     routes,
-    server_span::{Outcome, ServerSpan},
+    server_span::ServerSpan,
     trace::{Observe, Trace},
     traceparent::{self, Parent},
 };
 use crate::{
     predict::{Predictor, at_once},
-    telemetry::now_unix_ns,
+    telemetry::{Gathered, now_unix_ns},
 };
 
 /// A request with more headers takes the long way.
@@ -26,6 +26,11 @@ pub trait Shortcut {
     /// Answers the request that `received` begins with: appends the answer and tells the request's
     /// length; `None`, with nothing done, if it is not for the short way.
     fn answer(&self, received: &[u8], answer: &mut Vec<u8>) -> Option<usize>;
+}
+
+thread_local! {
+    /// Room for the spans of the request at hand.
+    static GATHERED: RefCell<Gathered> = RefCell::default();
 }
 
 /// A request for the short way.
@@ -154,20 +159,18 @@ pub(super) fn answer<O: Observe>(
         ServerSpan::new(&request.head(), parent, peer, Some(routes::PREDICT))
     });
     let context = span.as_ref().map(|span| span.context);
+    let mut gathered = GATHERED.take();
+    gathered.clear();
     write(start, answer, |body| {
-        at_once::answer(predictor, context, prepared, body);
+        let spans = std::mem::take(&mut gathered);
+        gathered = at_once::answer(predictor, context, prepared, spans, body);
     });
     let end = now_unix_ns().max(start);
     if let Some(span) = &span {
-        let outcome = Outcome {
-            status: Some(200),
-            error_type: None,
-        };
-        span.end((start, end), outcome, |span, shared| {
-            recorder.record_described(span, shared, true);
-        });
+        span.end_ok((start, end), &mut gathered);
     }
-    drop(permit);
+    recorder.record_gathered(&gathered, permit);
+    GATHERED.set(gathered);
     let duration = std::time::Duration::from_nanos(end - start);
     trace
         .observer()

@@ -35,43 +35,49 @@ pub fn parent(headers: &HeaderMap) -> Option<Parent> {
 
 /// The ids in one `traceparent`, if it is well formed.
 pub(super) fn traceparent(text: &[u8]) -> Option<([u8; 16], [u8; 8])> {
-    let (fields, rest) = text.split_at_checked(55)?;
-    let [version] = hex(&fields[..2])?;
+    let (fields, rest) = text.split_first_chunk::<55>()?;
+    let dashes = fields[2] == b'-' && fields[35] == b'-' && fields[52] == b'-';
+    let digits = digits(fields)?;
+    let version = digits[0] << 4 | digits[1];
     // Version 0 ends here; a later one may go on after another dash; ff is forbidden.
     let ends = if version == 0 {
         rest.is_empty()
     } else {
         rest.first().is_none_or(|b| *b == b'-')
     };
-    let dashes = fields[2] == b'-' && fields[35] == b'-' && fields[52] == b'-';
     if version == 0xff || !ends || !dashes {
         return None;
     }
-    let trace_id: [u8; 16] = hex(&fields[3..35])?;
-    let span_id: [u8; 8] = hex(&fields[36..52])?;
-    let _flags: [u8; 1] = hex(&fields[53..55])?;
+    let trace_id: [u8; 16] = bytes(&digits[3..35]);
+    let span_id: [u8; 8] = bytes(&digits[36..52]);
     (trace_id != [0; 16] && span_id != [0; 8]).then_some((trace_id, span_id))
 }
 
-/// Lowercase hexadecimal only.
-fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    /// Value of each digit; 0xff for what is none.
-    const DIGITS: [u8; 256] = {
-        let mut digits = [0xff; 256];
-        let mut value = 0;
-        while value < 16 {
-            digits[b"0123456789abcdef"[value] as usize] = value as u8;
-            value += 1;
-        }
-        digits
-    };
-    let (mut bytes, mut wrong) = ([0; N], 0);
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
-        wrong |= high | low;
-        *byte = high << 4 | low;
+/// The value of each lowercase hexadecimal digit, and zero in the three places between the fields.
+/// Without a branch or a table, so that the compiler takes many at once.
+fn digits(fields: &[u8; 55]) -> Option<[u8; 64]> {
+    let mut digits = [b'0'; 64];
+    digits[..55].copy_from_slice(fields);
+    for between in [2, 35, 52] {
+        digits[between] = b'0';
     }
-    (wrong < 16).then_some(bytes)
+    let mut wrong = 0;
+    for digit in &mut digits {
+        let (decimal, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+        let of_letter = if letter < 6 { letter + 10 } else { 0xff };
+        *digit = if decimal < 10 { decimal } else { of_letter };
+        wrong |= *digit;
+    }
+    (wrong < 16).then_some(digits)
+}
+
+/// Two digits a byte.
+fn bytes<const N: usize>(digits: &[u8]) -> [u8; N] {
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    bytes
 }
 
 fn trace_state(headers: &HeaderMap) -> Option<Box<str>> {

@@ -4,7 +4,7 @@
 
 use super::{Call, Predictor, api, data_preparation, model_inference};
 use crate::model::{Features, Prediction};
-use crate::telemetry::{self, SpanContext};
+use crate::telemetry::{self, Gathered, SpanContext};
 
 /// Ten to the power of its place; exact as `f64`.
 const POWERS: [f64; 16] = [
@@ -39,14 +39,16 @@ pub fn prepare(predictor: &Predictor, body: &[u8]) -> Option<Prepared> {
     })
 }
 
-/// Predicts, records both spans under `server_span`, and appends the body of the answer.
+/// Predicts, appends the body of the answer, and adds both spans under `server_span` to those that
+/// are gathered.
 pub fn answer(
     predictor: &'static Predictor,
     server_span: Option<SpanContext>,
     prepared: Prepared,
+    gathered: Gathered,
     answer: &mut Vec<u8>,
-) {
-    let call = Call::at_once(predictor, server_span);
+) -> Gathered {
+    let call = Call::at_once(predictor, server_span, gathered);
     // Where one step ends the next begins.
     let prepared_unix_ns = data_preparation::record(
         &call,
@@ -55,6 +57,7 @@ pub fn answer(
     );
     let prediction = model_inference::one_since(&call, &prepared.features, prepared_unix_ns);
     write(&prediction, &predictor.known.answer_end, answer);
+    call.into_gathered()
 }
 
 /// The features in the plainest spelling of a flower: an object of the four names, each once, and
@@ -237,7 +240,7 @@ mod tests {
         fn whoever_writes_it_the_answer_is_the_same(features in [0.0..1000.0, 0.0..100.0, 0.0..10.0, 0.0..10.0]) {
             let predictor = Predictor::new(Model::built_in().unwrap(), Recorder::disabled(), Default::default());
             let predictor: &'static Predictor = Box::leak(Box::new(predictor));
-            let call = Call::at_once(predictor, None);
+            let call = Call::at_once(predictor, None, Gathered::default());
             let prediction = predictor.model.predict(&features);
             let mut written = Vec::new();
             write(&prediction, &predictor.known.answer_end, &mut written);

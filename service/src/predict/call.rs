@@ -1,14 +1,17 @@
 //! One request with its body read: what the steps of a prediction share.
 
+use std::cell::RefCell;
+
 use axum::extract::{FromRef, FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 
-use super::Predictor;
+use super::{Predictor, known::KnownSpan};
 use crate::error::Error;
 use crate::telemetry::{
-    self, Attribute, EncodedAttributes, Kind, SpanContext, SpanRecord, Status, TraceState,
+    self, Attribute, EncodedAttributes, Gathered, Kind, SpanContext, SpanRecord, Stamp, Status,
+    TraceState, Value,
 };
 
 /// One request with its body read.
@@ -20,6 +23,8 @@ pub struct Call {
     server_span: Option<SpanContext>,
     /// The caller's, for every span of the request.
     trace_state: Option<TraceState>,
+    /// Where its spans are put, if somebody else sees to what becomes of them.
+    gathered: Option<RefCell<Gathered>>,
 }
 
 impl<S: Sync> FromRequest<S> for Call
@@ -44,19 +49,30 @@ where
             body,
             server_span,
             trace_state,
+            gathered: None,
         })
     }
 }
 
 impl Call {
-    /// A call whose body has been read already.
-    pub(super) fn at_once(predictor: &'static Predictor, server_span: Option<SpanContext>) -> Call {
+    /// A call whose body has been read already, and whose spans are gathered.
+    pub(super) fn at_once(
+        predictor: &'static Predictor,
+        server_span: Option<SpanContext>,
+        gathered: Gathered,
+    ) -> Call {
         Call {
             predictor,
             body: Bytes::new(),
             server_span,
             trace_state: None,
+            gathered: Some(RefCell::new(gathered)),
         }
+    }
+
+    /// Its spans, if they were gathered.
+    pub(super) fn into_gathered(self) -> Gathered {
+        self.gathered.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// The time when the call is traced; nothing reads it otherwise, so that it is not asked for.
@@ -75,38 +91,94 @@ impl Call {
         self.server_span
     }
 
-    /// Records a step, from `start_unix_ns` to now, as a child of the server span; the shared
-    /// attributes come before its own. Gives the time of its end.
+    /// Records a step, from `start_unix_ns` to now, as a child of the server span. Gives the time of
+    /// its end.
     pub(super) fn record(
         &self,
         name: &str,
         start_unix_ns: u64,
-        shared: &EncodedAttributes,
         attributes: &[Attribute<'_>],
         status: Status<'_>,
     ) -> u64 {
+        let none = &EncodedAttributes::default();
+        self.record_as(start_unix_ns, |stamp| {
+            self.put(name, &stamp, none, attributes, status);
+        })
+    }
+
+    /// The same for a step that most requests record alike, with at most one attribute of its own.
+    pub(super) fn record_known(
+        &self,
+        known: &KnownSpan,
+        start_unix_ns: u64,
+        own: Option<Attribute<'_>>,
+    ) -> u64 {
+        self.record_as(start_unix_ns, |stamp| {
+            let last = match own {
+                Some((_, Value::Double(last))) => Some(last),
+                _ => None,
+            };
+            match &self.gathered {
+                Some(gathered) if own.is_some() == last.is_some() => {
+                    let stamp = Stamp { last, ..stamp };
+                    gathered.borrow_mut().add_like(&known.template, &stamp);
+                }
+                _ => self.put(
+                    known.name,
+                    &stamp,
+                    &known.shared,
+                    own.as_slice(),
+                    Status::Unset,
+                ),
+            }
+        })
+    }
+
+    /// Who a span is that begins as a step of this call and ends now.
+    fn record_as(&self, start_unix_ns: u64, put: impl FnOnce(Stamp)) -> u64 {
         let Some(server) = self.server_span else {
             return 0;
         };
         let end_unix_ns = telemetry::now_unix_ns();
-        let span = SpanRecord {
+        put(Stamp {
             context: SpanContext {
                 trace_id: server.trace_id,
                 span_id: telemetry::new_span_id(),
             },
             parent_span_id: Some(server.span_id),
+            start_unix_ns,
+            end_unix_ns,
+            last: None,
+        });
+        end_unix_ns
+    }
+
+    fn put(
+        &self,
+        name: &str,
+        stamp: &Stamp,
+        shared: &EncodedAttributes,
+        attributes: &[Attribute<'_>],
+        status: Status<'_>,
+    ) {
+        let span = SpanRecord {
+            context: stamp.context,
+            parent_span_id: stamp.parent_span_id,
             trace_state: self.trace_state.as_ref().map_or("", |state| &state.0),
             name,
             kind: Kind::Internal,
-            start_unix_ns,
-            end_unix_ns,
+            start_unix_ns: stamp.start_unix_ns,
+            end_unix_ns: stamp.end_unix_ns,
             attributes,
             status,
         };
-        self.predictor
-            .recorder
-            .record_described(&span, shared, true);
-        end_unix_ns
+        match &self.gathered {
+            Some(gathered) => gathered.borrow_mut().add(&span, shared),
+            None => self
+                .predictor
+                .recorder
+                .record_described(&span, shared, true),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::tensor::Tensor;
 use super::{Call, complaints};
 use crate::error::Error;
 use crate::model::{Features, OutOfRange};
-use crate::telemetry::{EncodedAttributes, Status, Value};
+use crate::telemetry::{Status, Value};
 
 /// Largest measurement that is believed, in cm: no flower has a petal of ten metres.
 pub(super) const LARGEST_CM: f64 = 1_000.0;
@@ -74,15 +74,9 @@ pub(super) fn record(
     if call.server_span().is_none() {
         return 0;
     }
-    let (known, none) = (&call.predictor.known, &EncodedAttributes::default());
-    let record = |shared: &_, attributes: &[_], status| {
-        call.record(
-            "data_preparation",
-            start_unix_ns,
-            shared,
-            attributes,
-            status,
-        )
+    let known = &call.predictor.known.one_flower;
+    let record = |attributes: &[_], status| {
+        call.record("data_preparation", start_unix_ns, attributes, status)
     };
     match prepared {
         Ok(flowers) => {
@@ -94,17 +88,17 @@ pub(super) fn record(
             let outside = ("iris.input.out_of_range", Value::Str(&names));
             let size = ("iris.batch.size", Value::Int(flowers.len() as i64));
             match (one, names.is_empty()) {
-                (true, true) => record(&known.one_flower, &[], Status::Unset),
-                (true, false) => record(&known.one_flower, &[outside], Status::Unset),
-                (false, true) => record(none, &[size], Status::Unset),
-                (false, false) => record(none, &[size, outside], Status::Unset),
+                (true, true) => call.record_known(known, start_unix_ns, None),
+                (true, false) => call.record_known(known, start_unix_ns, Some(outside)),
+                (false, true) => record(&[size], Status::Unset),
+                (false, false) => record(&[size, outside], Status::Unset),
             }
         }
         Err(error) => {
             let (kind, fields, message) = (error.kind(), invalid_fields(error), error.message());
             let kind = ("error.type", Value::Str(kind));
             let fields = ("iris.invalid_fields", Value::Str(&fields));
-            record(none, &[kind, fields], Status::Error(cut(&message)))
+            record(&[kind, fields], Status::Error(cut(&message)))
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod at_once;
 mod call;
 mod complaints;
 mod data_preparation;
+mod known;
 mod model_inference;
 pub mod open_inference;
 mod tensor;
@@ -15,10 +16,12 @@ use axum::response::Response;
 
 use crate::{
     error::Error,
-    model::{CLASS_COUNT, CLASS_NAMES, Model},
+    model::{CLASS_COUNT, Model},
     shards::Shards,
-    telemetry::{EncodedAttributes, Recorder, Value},
+    telemetry::Recorder,
 };
+
+use self::known::Known;
 
 pub use api::{BatchRequest, BatchResponse, Detail, Flower, PredictResponse, Probabilities};
 pub use call::Call;
@@ -72,35 +75,6 @@ impl Predictor {
             limits,
             predicted,
             next_log_unix_ns,
-        }
-    }
-}
-
-/// Encoded once, because every request would encode it again.
-#[derive(Debug)]
-struct Known {
-    /// Span attributes of a single flower that is read.
-    one_flower: EncodedAttributes,
-    /// Span attributes of a single flower's prediction, but for its confidence; by class id.
-    one_prediction: [EncodedAttributes; CLASS_COUNT],
-    /// How an answer about one flower ends.
-    answer_end: Vec<u8>,
-}
-
-impl Known {
-    fn new(model: &Model) -> Known {
-        let size = ("iris.batch.size", Value::Int(1));
-        let version = ("iris.model.version", Value::Str(model.version()));
-        let mut answer_end = b"},\"model_version\":".to_vec();
-        api::put(&model.version(), &mut answer_end);
-        answer_end.push(b'}');
-        Known {
-            one_flower: EncodedAttributes::new(&[size]),
-            one_prediction: CLASS_NAMES.map(|class| {
-                let class = ("iris.prediction.class", Value::Str(class));
-                EncodedAttributes::new(&[version, class, size])
-            }),
-            answer_end,
         }
     }
 }

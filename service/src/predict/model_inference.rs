@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::Call;
+use super::known::confidence;
 use crate::model::{Features, Prediction};
-use crate::telemetry::{self, EncodedAttributes, Status, Value};
+use crate::telemetry::{self, Status, Value};
 
 /// Predictions are logged at info at most this often; at debug, each.
 const LOG_EVERY_NS: u64 = 1_000_000_000;
@@ -17,14 +18,9 @@ pub(super) fn one(call: &Call, flower: &Features) -> Prediction {
 /// The same, begun at a time that is known already.
 pub(super) fn one_since(call: &Call, flower: &Features, start_unix_ns: u64) -> Prediction {
     let prediction = call.predictor.model.predict(flower);
-    let confidence = Value::Double(prediction.confidence());
-    call.record(
-        "model_inference",
-        start_unix_ns,
-        &call.predictor.known.one_prediction[prediction.class_id],
-        &[("iris.prediction.confidence", confidence)],
-        Status::Unset,
-    );
+    let known = &call.predictor.known.one_prediction[prediction.class_id];
+    let confidence = confidence(prediction.confidence());
+    call.record_known(known, start_unix_ns, Some(confidence));
     completed(call, start_unix_ns, std::slice::from_ref(&prediction));
     prediction
 }
@@ -43,7 +39,6 @@ pub(super) fn batch(call: &Call, flowers: &[Features]) -> Vec<Prediction> {
     call.record(
         "model_inference",
         start,
-        &EncodedAttributes::default(),
         &[
             (
                 "iris.model.version",

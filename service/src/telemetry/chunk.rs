@@ -41,6 +41,32 @@ enum Place {
 /// The fastest level: spans are so alike that a higher one gains nothing.
 const PACKING_LEVEL: i32 = 1;
 
+/// Compresses one chunk after the other in the same memory: what it would take anew for each is as
+/// much as a chunk, and freed by another thread than its next owner.
+pub(super) struct Packer {
+    compressor: zstd::bulk::Compressor<'static>,
+    /// Room for the worst case.
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    pub(super) fn new() -> io::Result<Packer> {
+        Ok(Packer {
+            compressor: zstd::bulk::Compressor::new(PACKING_LEVEL)?,
+            packed: Vec::new(),
+        })
+    }
+
+    fn pack(&mut self, plain: &[u8]) -> io::Result<&[u8]> {
+        let most = zstd::zstd_safe::compress_bound(plain.len());
+        self.packed.clear();
+        self.packed.reserve(most);
+        self.compressor
+            .compress_to_buffer(plain, &mut self.packed)?;
+        Ok(&self.packed)
+    }
+}
+
 impl Queued {
     pub(super) fn in_memory(
         resource: Arc<ResourceHead>,
@@ -88,20 +114,19 @@ impl Queued {
     }
 
     /// Compresses what waits in memory; tells the bytes that this frees.
-    pub(super) fn pack(&self) -> Option<usize> {
+    pub(super) fn pack(&self, packer: &mut Packer) -> Option<usize> {
         let plain = match &*self.place() {
             Place::Memory(plain) => plain.clone(),
             _ => return None,
         };
         // Without the lock: whoever wants to send it need not wait.
-        let packed = zstd::bulk::compress(&plain, PACKING_LEVEL).ok()?;
+        let packed = packer.pack(&plain).ok()?;
         let freed = plain.len().checked_sub(packed.len())?;
         let mut place = self.place();
         if !matches!(&*place, Place::Memory(_)) {
             return None;
         }
-        // A copy: the vector has room for the worst case, and would keep it.
-        *place = Place::Packed(Bytes::copy_from_slice(&packed));
+        *place = Place::Packed(Bytes::copy_from_slice(packed));
         Some(freed)
     }
 
@@ -189,7 +214,7 @@ impl Chunk {
     /// Unpacks, or reads what is only on disk. Blocks.
     pub(super) fn load(&mut self) -> io::Result<()> {
         if let Some(packed) = self.packed.take() {
-            self.bytes = Some(zstd::stream::decode_all(&*packed)?.into());
+            self.bytes = Some(zstd::bulk::decompress(&packed, self.whole.len)?.into());
         } else if let (None, Some(record)) = (&self.bytes, self.whole.stored.get()) {
             self.bytes = Some(record.read()?.into());
         }

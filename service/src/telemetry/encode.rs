@@ -131,13 +131,6 @@ impl EncodedAttributes {
         EncodedAttributes(bytes)
     }
 
-    /// These, and more behind them.
-    pub fn and(&self, attributes: &[Attribute<'_>]) -> EncodedAttributes {
-        let mut bytes = self.0.clone();
-        put_attributes(&mut bytes, attributes);
-        EncodedAttributes(bytes)
-    }
-
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -160,6 +153,11 @@ fn put_attributes(buf: &mut Vec<u8>, attributes: &[Attribute<'_>]) {
 /// `before` are encoded already and precede the span's own.
 pub(super) fn span_len(span: &SpanRecord<'_>, before: &[u8]) -> usize {
     head(span).len() + before.len() + attributes_len(span.attributes) + tail(span).len()
+}
+
+/// Bytes of the status and the flags, with which the span's content ends.
+pub(super) fn tail_len(span: &SpanRecord<'_>) -> usize {
+    tail(span).len()
 }
 
 /// Appends the span as one element of `ScopeSpans.spans`; `content` is its [`span_len`].

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::{
     budget::Budget,
-    chunk::{Chunk, Queued},
+    chunk::{Chunk, Packer, Queued},
     envelope,
     ledger::Reason,
     spill::Order,
@@ -152,7 +152,7 @@ impl Flow {
     }
 
     /// Compresses what waits until it no longer crowds memory. Blocks.
-    pub(super) fn pack(&self) {
+    pub(super) fn pack(&self, packer: &mut Packer) {
         while self.is_crowded() {
             // The newest wait longest; a few are left for those who send them in a moment.
             let plain = self
@@ -163,7 +163,7 @@ impl Flow {
                 .rev()
                 .find(|c| c.is_plain())
                 .cloned();
-            let Some(freed) = plain.and_then(|chunk| chunk.pack()) else {
+            let Some(freed) = plain.and_then(|chunk| chunk.pack(packer)) else {
                 return;
             };
             self.budget.give(freed as i64);

@@ -14,6 +14,7 @@ mod encode;
 mod envelope;
 mod export;
 mod flow;
+mod gathered;
 mod id;
 mod ledger;
 mod permit;
@@ -24,6 +25,7 @@ mod sdk;
 mod shard;
 mod span;
 mod spill;
+mod template;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -41,11 +43,13 @@ pub use self::{
         Compression, Exporter, OnPressure, OtlpConfig, Protocol, SpillConfig, TelemetryConfig,
     },
     encode::EncodedAttributes,
+    gathered::Gathered,
     id::{new_span_id, new_trace_id},
     ledger::{Books, BooksSample},
     permit::Permit,
     recorder::{Recorder, Refused},
     span::{Attribute, Kind, SpanContext, SpanRecord, Status, TraceState, Value},
+    template::{Stamp, Template},
 };
 use self::{
     envelope::{ResourceHead, ScopeHead},

@@ -29,6 +29,11 @@ impl Permit {
     pub(super) fn new(reserved_in: Option<&'static Pipeline>) -> Permit {
         Permit(reserved_in)
     }
+
+    /// Whether there is a reservation; whoever asks ends it.
+    pub(super) fn redeem(mut self) -> bool {
+        self.0.take().is_some()
+    }
 }
 
 impl Drop for Permit {

@@ -20,6 +20,7 @@ use super::{
     encode,
     envelope::{ResourceHead, ScopeHead},
     flow::Flow,
+    gathered::Gathered,
     ledger::{Books, Reason},
     permit::Waiting,
     shard::{Outlet, Shard, ShardState},
@@ -139,12 +140,14 @@ impl Pipeline {
 
     /// Ends a reservation.
     pub(super) fn release(&self) {
-        self.with_shard(|shard| {
-            shard.release(self.budget());
-            if self.waiting.load(Ordering::Relaxed) > 0 {
-                shard.return_lease(self.budget());
-            }
-        });
+        self.with_shard(|shard| self.release_in(shard));
+    }
+
+    fn release_in(&self, shard: &mut ShardState) {
+        shard.release(self.budget());
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            shard.return_lease(self.budget());
+        }
     }
 
     pub(super) fn count_refusal(&self) {
@@ -184,8 +187,28 @@ impl Pipeline {
                 Some("buffer_full")
             };
             match refusal {
-                None => shard.append(scope, &self.outlet, write),
+                None => shard.append(scope, 1, &self.outlet, write),
                 Some(reason) => self.flow().lose(Reason::Borrowed(reason), 1),
+            }
+        });
+    }
+
+    /// Puts a request's own spans in their place, all at once, and ends its reservation.
+    pub(super) fn put_gathered(&self, gathered: &Gathered, reserved: bool) {
+        let (bytes, spans) = (gathered.bytes(), gathered.spans());
+        self.with_shard(|shard| {
+            shard.started += spans;
+            if shard.closed {
+                self.flow().lose(Reason::Borrowed("shutdown"), spans);
+            } else if shard.pay(bytes.len() as i64, self.budget()) {
+                shard.append(None, spans, &self.outlet, |buf| {
+                    buf.extend_from_slice(bytes)
+                });
+            } else {
+                self.flow().lose(Reason::Borrowed("buffer_full"), spans);
+            }
+            if reserved {
+                self.release_in(shard);
             }
         });
     }

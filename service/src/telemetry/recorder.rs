@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{EncodedAttributes, permit::Permit, pipeline::Pipeline, span::SpanRecord};
+use super::{EncodedAttributes, Gathered, permit::Permit, pipeline::Pipeline, span::SpanRecord};
 
 /// How long a request waits for span memory before it is refused.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -48,6 +48,13 @@ impl Recorder {
     ) {
         if let Some(pipeline) = self.0 {
             pipeline.record(span, shared.as_bytes(), admitted);
+        }
+    }
+
+    /// Puts all spans of a request on their way, and ends its reservation.
+    pub fn record_gathered(&self, gathered: &Gathered, permit: Permit) {
+        if let Some(pipeline) = self.0 {
+            pipeline.put_gathered(gathered, permit.redeem());
         }
     }
 

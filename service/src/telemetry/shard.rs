@@ -120,10 +120,11 @@ impl ShardState {
         }
     }
 
-    /// Appends one paid-for span to the buffer of its scope, and hands a full buffer over.
+    /// Appends paid-for spans to the buffer of their scope, and hands a full buffer over.
     pub(super) fn append(
         &mut self,
         scope: Option<&InstrumentationScope>,
+        spans: u64,
         outlet: &Outlet,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
@@ -135,8 +136,8 @@ impl ShardState {
                 .take(outlet.chunk_bytes + REQUEST_BYTES as usize);
         }
         write(&mut buffer.bytes);
-        buffer.spans += 1;
-        self.buffered += 1;
+        buffer.spans += spans;
+        self.buffered += spans;
         if buffer.bytes.len() >= outlet.chunk_bytes {
             self.hand_over(index, outlet);
         }

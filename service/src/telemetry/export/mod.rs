@@ -12,14 +12,20 @@ mod stream;
 mod target;
 mod tls;
 
-use std::{sync::mpsc, thread::JoinHandle, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
 use self::{delivery::Delivery, patience::Patience, target::Target};
 use super::{
+    chunk::Packer,
     config::{OtlpConfig, TelemetryConfig},
+    flow::Flow,
     pipeline::Pipeline,
 };
 
@@ -92,13 +98,13 @@ async fn export(
     mut closing: watch::Receiver<Closing>,
 ) {
     let mut patience = Patience::new(patience);
-    let target = std::sync::Arc::new(target);
+    let target = Arc::new(target);
     let mut deliveries = JoinSet::new();
     for _ in 0..connections.max(1) {
         let delivery = Delivery::new(pipeline.flow().clone(), target.clone(), closing.clone());
         deliveries.spawn(delivery.run());
     }
-    let mut packing = tokio::task::spawn_blocking(|| ());
+    let packing = tokio::spawn(pack(pipeline.flow().clone()));
     let mut tick = tokio::time::interval(SWEEP);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -106,19 +112,43 @@ async fn export(
             _ = tick.tick() => {
                 pipeline.sweep();
                 pipeline.flow().give_up(patience.is_over(pipeline.flow()));
-                if packing.is_finished() && pipeline.flow().is_crowded() {
-                    let flow = pipeline.flow().clone();
-                    packing = tokio::task::spawn_blocking(move || flow.pack());
-                }
             }
             () = pipeline.pressed.notified() => pipeline.sweep(),
             _ = closing.wait_for(Option::is_some) => break,
         }
     }
+    packing.abort();
     let Some(deadline) = *closing.borrow() else {
         return;
     };
     let all = async { while deliveries.join_next().await.is_some() {} };
     // Past the deadline the deliveries are dropped, and each counts its batch as lost.
     let _ = tokio::time::timeout_at(deadline, all).await;
+}
+
+/// Compresses what waits whenever it crowds memory, on a thread that may block.
+async fn pack(flow: Arc<Flow>) {
+    let mut packer = match Packer::new() {
+        Ok(packer) => packer,
+        Err(error) => return tracing::error!(%error, "spans that wait can not be compressed"),
+    };
+    let mut tick = tokio::time::interval(SWEEP);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if !flow.is_crowded() {
+            continue;
+        }
+        let flow = flow.clone();
+        let packed = tokio::task::spawn_blocking(move || {
+            flow.pack(&mut packer);
+            packer
+        });
+        match packed.await {
+            Ok(same) => packer = same,
+            Err(error) => {
+                return tracing::error!(%error, "spans that wait are no longer compressed");
+            }
+        }
+    }
 }
