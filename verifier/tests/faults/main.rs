@@ -114,7 +114,7 @@ impl Figures {
 
 /// What the README says that the service takes at most.
 fn stated_mib(span_buffer_mib: u64, connections: u32) -> u64 {
-    span_buffer_mib + 96 + u64::from(connections) * 32 / 1024
+    span_buffer_mib + 32 + u64::from(connections) * 32 / 1024
 }
 
 /// A service, its collector, and the load on it.
