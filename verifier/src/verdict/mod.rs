@@ -19,6 +19,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What the reports draw.
     pub pictures: report::Pictures,
+    /// The files of `legacy/`.
+    pub legacy: report::Legacy,
 }
 
 /// Judges the run that the folder holds. The same folder gives the same verdict, byte for byte.
@@ -33,5 +35,10 @@ pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
     let timeline = Timeline::new(&plan, folder.read()?);
     let verdict = judge::judge(&timeline);
     let pictures = report::Pictures::draw(&timeline);
-    Ok(Judged { verdict, pictures })
+    let legacy = report::Legacy::of(&timeline, &verdict)?;
+    Ok(Judged {
+        verdict,
+        pictures,
+        legacy,
+    })
 }
