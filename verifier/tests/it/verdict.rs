@@ -6,6 +6,7 @@ mod builder;
 mod checks;
 mod clocks;
 mod figures;
+mod legacy;
 mod losses;
 mod reports;
 mod same_bytes;
