@@ -5,6 +5,7 @@
 mod builder;
 mod checks;
 mod clocks;
+mod compare;
 mod figures;
 mod legacy;
 mod losses;

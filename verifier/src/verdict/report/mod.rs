@@ -36,7 +36,7 @@ pub fn write_reports(folder: &RunFolder, judged: &Judged) -> Result<()> {
 }
 
 /// Milliseconds for a person: three significant digits, and the unit that suits.
-fn duration(ms: f64) -> String {
+pub(super) fn duration(ms: f64) -> String {
     let digits = |value: f64| match value.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
@@ -55,7 +55,7 @@ fn known(ms: Option<f64>) -> String {
 }
 
 /// A count with thin spaces between thousands.
-fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
