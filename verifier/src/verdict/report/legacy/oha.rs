@@ -26,58 +26,66 @@ const BINS: usize = 11;
 /// # Errors
 /// Never: all keys are texts.
 pub(super) fn json(tally: &Tally) -> Result<String> {
-    let service = seconds(&tally.service_ns);
-    let first_byte = seconds(&tally.first_byte_ns);
     let errors = errors(tally);
     let requests = tally.answers() + errors.values().sum::<u64>();
     let judged = requests - tally.late;
     let success_rate = (judged > 0).then(|| tally.answers() as f64 / judged as f64);
-    let per_second = |amount: f64| tally.per_second(amount);
-    let (latency, percentiles) = (Triple::of(&service), percentiles(&service));
-    let ms = |value: Option<f64>| value.map(|s| (s * 1e6).round() / 1e3);
-    let at = |name: &str| ms(percentiles[name].as_f64());
+    let latency = Triple::of(&tally.service_ns, seconds);
+    let percentiles_of_latency = percentiles(&tally.service_ns, seconds);
+    let statuses = tally.statuses.iter().map(|(s, n)| (s.to_string(), *n));
     let value = json!({
-        "summary": {
-            "successRate": success_rate,
-            "total": tally.seconds,
-            "slowest": latency.slowest,
-            "fastest": latency.fastest,
-            "average": latency.average,
-            "requestsPerSec": per_second(requests as f64),
-            "totalData": tally.bytes,
-            "sizePerRequest": tally.bytes.checked_div(tally.answers()),
-            "sizePerSec": per_second(tally.bytes as f64),
-        },
+        "summary": summary(tally, &latency, requests, success_rate),
         "metrics": {
             "success_rate": success_rate,
-            "requests_per_sec": per_second(requests as f64),
-            "latency_ms": {
-                "min": ms(latency.fastest),
-                "mean": ms(latency.average),
-                "p50": at("p50"),
-                "p95": at("p95"),
-                "p99": at("p99"),
-                "max": ms(latency.slowest),
-            },
+            "requests_per_sec": tally.per_second(requests as f64),
+            "latency_ms": milliseconds(&latency, &percentiles_of_latency),
         },
-        "responseTimeHistogram": histogram(&service),
-        "latencyPercentiles": percentiles,
-        "firstByteHistogram": histogram(&first_byte),
-        "firstBytePercentiles": self::percentiles(&first_byte),
+        "responseTimeHistogram": histogram(&tally.service_ns),
+        "latencyPercentiles": percentiles_of_latency,
+        "firstByteHistogram": histogram(&tally.first_byte_ns),
+        "firstBytePercentiles": percentiles(&tally.first_byte_ns, seconds),
         "rps": rates(tally),
         "details": {
             "DNSDialup": Triple::sum(&tally.dialup).json(),
             "DNSLookup": Triple::default().json(),
-            "firstByte": Triple::of(&first_byte).json(),
+            "firstByte": Triple::of(&tally.first_byte_ns, seconds).json(),
         },
-        "statusCodeDistribution": tally.statuses.iter().map(|(s, n)| (s.to_string(), *n)).collect::<BTreeMap<_, _>>(),
+        "statusCodeDistribution": statuses.collect::<BTreeMap<_, _>>(),
         "errorDistribution": errors,
     });
     Ok(serde_json::to_string_pretty(&value)? + "\n")
 }
 
-fn seconds(sorted_ns: &[u64]) -> Vec<f64> {
-    sorted_ns.iter().map(|ns| *ns as f64 / 1e9).collect()
+fn summary(tally: &Tally, latency: &Triple, requests: u64, success_rate: Option<f64>) -> Value {
+    json!({
+        "successRate": success_rate,
+        "total": tally.seconds,
+        "slowest": latency.slowest,
+        "fastest": latency.fastest,
+        "average": latency.average,
+        "requestsPerSec": tally.per_second(requests as f64),
+        "totalData": tally.bytes,
+        "sizePerRequest": tally.bytes.checked_div(tally.answers()),
+        "sizePerSec": tally.per_second(tally.bytes as f64),
+    })
+}
+
+/// `ms`: rounded to a microsecond.
+fn milliseconds(latency: &Triple, percentiles: &Map<String, Value>) -> Value {
+    let ms = |value: Option<f64>| value.map(|s| (s * 1e6).round() / 1e3);
+    let at = |name: &str| ms(percentiles[name].as_f64());
+    json!({
+        "min": ms(latency.fastest),
+        "mean": ms(latency.average),
+        "p50": at("p50"),
+        "p95": at("p95"),
+        "p99": at("p99"),
+        "max": ms(latency.slowest),
+    })
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 #[derive(Default)]
@@ -88,12 +96,13 @@ struct Triple {
 }
 
 impl Triple {
-    fn of(sorted: &[f64]) -> Triple {
-        let sum: f64 = sorted.iter().sum();
+    /// Of sorted samples, each turned into its figure.
+    fn of<T: Copy>(sorted: &[T], figure: impl Fn(T) -> f64) -> Triple {
+        let sum: f64 = sorted.iter().map(|sample| figure(*sample)).sum();
         Triple {
             average: (!sorted.is_empty()).then(|| sum / sorted.len() as f64),
-            fastest: sorted.first().copied(),
-            slowest: sorted.last().copied(),
+            fastest: sorted.first().copied().map(&figure),
+            slowest: sorted.last().copied().map(&figure),
         }
     }
 
@@ -112,29 +121,30 @@ impl Triple {
 }
 
 /// `percentile_iter`: the value at index floor(p/100 * n).
-fn percentiles(sorted: &[f64]) -> Map<String, Value> {
+fn percentiles<T: Copy>(sorted: &[T], figure: impl Fn(T) -> f64) -> Map<String, Value> {
     let at = |p: f64| sorted.get((p / 100.0 * sorted.len() as f64) as usize);
     PERCENTILES
         .iter()
-        .map(|(p, name)| ((*name).to_owned(), json!(at(*p))))
+        .map(|(p, name)| ((*name).to_owned(), json!(at(*p).copied().map(&figure))))
         .collect()
 }
 
 /// `histogram`: bar i holds what lies above min + (i-1) step, up to min + i step.
-fn histogram(sorted: &[f64]) -> BTreeMap<String, usize> {
-    let (Some(least), Some(most)) = (sorted.first(), sorted.last()) else {
+fn histogram(sorted_ns: &[u64]) -> BTreeMap<String, usize> {
+    let [Some(least), Some(most)] =
+        [sorted_ns.first(), sorted_ns.last()].map(|v| v.copied().map(seconds))
+    else {
         return BTreeMap::new();
     };
     let step = (most - least) / (BINS - 1) as f64;
     if step == 0.0 {
-        return BTreeMap::from([(least.to_string(), sorted.len())]);
+        return BTreeMap::from([(least.to_string(), sorted_ns.len())]);
     }
     let mut counted = 0;
     let mut bars = BTreeMap::new();
     for bar in 0..BINS {
-        let within =
-            |value: &f64| ((value - least) / step).ceil() as usize <= bar || bar + 1 == BINS;
-        let up_to = sorted.partition_point(within);
+        let place = |ns: u64| ((seconds(ns) - least) / step).ceil() as usize;
+        let up_to = sorted_ns.partition_point(|ns| place(*ns) <= bar || bar + 1 == BINS);
         bars.insert((least + step * bar as f64).to_string(), up_to - counted);
         counted = up_to;
     }
@@ -168,7 +178,7 @@ fn rates(tally: &Tally) -> Value {
         before_ns = slot.last_ns;
     }
     rates.sort_unstable_by(f64::total_cmp);
-    let mean = Triple::of(&rates).average;
+    let mean = Triple::of(&rates, |rate| rate).average;
     let squares = |mean: f64| rates.iter().map(|r| (r - mean).powi(2)).sum::<f64>();
     let deviation = mean.filter(|_| rates.len() > 1);
     let deviation = deviation.map(|mean| (squares(mean) / (rates.len() - 1) as f64).sqrt());
@@ -177,6 +187,6 @@ fn rates(tally: &Tally) -> Value {
         "stddev": deviation,
         "max": rates.last(),
         "min": rates.first(),
-        "percentiles": percentiles(&rates),
+        "percentiles": percentiles(&rates, |rate| rate),
     })
 }

@@ -1,80 +1,17 @@
 //! `wrk_test_results.txt`: a stage as `wrk --latency` prints a run.
 
+mod units;
+
 use super::printf;
 use super::tally::Tally;
 use crate::record::{Observation, Outcome};
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::Verdict;
 use std::fmt::Write;
+use units::{SECONDS, binary, cell, metric, scaled, time};
 
 /// Slots of 10 ms in the 100 ms after which wrk takes a sample of Req/Sec.
 const SLOTS: usize = 10;
-
-/// Units of wrk's `units.c`; a unit is left from 0.85 of the next on, and the last of each list is never
-/// reached there: its loop looks one ahead.
-struct Units {
-    scale: f64,
-    base: &'static str,
-    units: &'static [&'static str],
-}
-
-const MICROSECONDS: Units = Units {
-    scale: 1000.0,
-    base: "us",
-    units: &["ms"],
-};
-const SECONDS: Units = Units {
-    scale: 60.0,
-    base: "s",
-    units: &["m"],
-};
-const BINARY: Units = Units {
-    scale: 1024.0,
-    base: "",
-    units: &["K", "M", "G", "T"],
-};
-const METRIC: Units = Units {
-    scale: 1000.0,
-    base: "",
-    units: &["k", "M", "G", "T"],
-};
-
-fn scaled(mut amount: f64, units: &Units, decimals: usize) -> String {
-    let mut unit = units.base;
-    for next in units.units {
-        if amount < units.scale * 0.85 {
-            break;
-        }
-        amount /= units.scale;
-        unit = next;
-    }
-    format!("{amount:.decimals$}{unit}")
-}
-
-fn time(us: f64) -> String {
-    if us >= 1e6 {
-        scaled(us / 1e6, &SECONDS, 2)
-    } else {
-        scaled(us, &MICROSECONDS, 2)
-    }
-}
-
-fn metric(value: f64) -> String {
-    scaled(value, &METRIC, 2)
-}
-
-fn binary(bytes: f64) -> String {
-    scaled(bytes, &BINARY, 2)
-}
-
-/// wrk's `print_units`: right-aligned so that the digits and not the units stand below each other, and cut
-/// where it does not fit (`%*.*s`).
-fn cell(text: &str, width: usize) -> String {
-    let letter = |c: Option<char>| usize::from(c.is_some_and(|c| c.is_ascii_alphabetic()));
-    let mut from_end = text.chars().rev();
-    let pad = 2 - letter(from_end.next()) - letter(from_end.next());
-    format!("{text:>width$.width$}{:pad$}", "", width = width - pad)
-}
 
 /// What wrk's `stats.c` computes of sorted values.
 struct Stats {
@@ -85,29 +22,21 @@ struct Stats {
     within: f64,
 }
 
-fn stats(sorted: &[u64]) -> Stats {
+/// Of the values in units of `unit` nanoseconds (1 for plain numbers), cut to whole ones as wrk measures.
+fn stats(sorted: &[u64], unit: u64) -> Stats {
+    let whole = |value: &u64| (value / unit) as f64;
     let n = sorted.len() as f64;
-    let sum: u128 = sorted.iter().map(|&v| u128::from(v)).sum();
-    let mean = if sorted.is_empty() {
-        0.0
-    } else {
-        sum as f64 / n
-    };
-    let squares: f64 = sorted.iter().map(|&v| (v as f64 - mean).powi(2)).sum();
-    let stdev = if sorted.len() < 2 {
-        0.0
-    } else {
-        (squares / (n - 1.0)).sqrt()
-    };
-    let from = sorted.partition_point(|&v| (v as f64) < mean - stdev);
-    let to = sorted.partition_point(|&v| v as f64 <= mean + stdev);
-    let max = sorted.last().map_or(0.0, |&v| v as f64);
-    let within = to.saturating_sub(from) as f64 / n * 100.0;
+    let sum: u128 = sorted.iter().map(|value| u128::from(value / unit)).sum();
+    let mean = sum as f64 / n.max(1.0);
+    let squares: f64 = sorted.iter().map(|v| (whole(v) - mean).powi(2)).sum();
+    let stdev = (squares / (n - 1.0).max(1.0)).sqrt();
+    let from = sorted.partition_point(|v| whole(v) < mean - stdev);
+    let to = sorted.partition_point(|v| whole(v) <= mean + stdev);
     Stats {
         mean,
         stdev,
-        max,
-        within,
+        max: sorted.last().map_or(0.0, whole),
+        within: to.saturating_sub(from) as f64 / n * 100.0,
     }
 }
 
@@ -126,37 +55,31 @@ pub(super) fn block(
     index: usize,
     tally: &Tally,
 ) -> String {
-    let stage = &verdict.stages[index];
+    let (stage, request) = (&timeline.plan.stages[index], &timeline.plan.request);
     let threads = threads(timeline, index);
-    let target = verdict.run.target.as_deref().unwrap_or("unknown");
-    let us: Vec<u64> = tally.service_ns.iter().map(|ns| ns / 1000).collect();
     let rates = rates(tally, threads);
+    let target = verdict.run.target.as_deref().unwrap_or("unknown");
+    let target = target.trim_end_matches('/');
+    let duration = scaled(stage.duration.as_secs_f64(), &SECONDS, 0);
     let mut out = String::new();
     // Writing to a String does not fail; so all through this file.
     let _ = writeln!(
         out,
-        "# {}: service time, from the actual send\nRunning {} test @ {}{}\n  {} threads and {} connections",
+        "# {}: service time, from the actual send\nRunning {duration} test @ {target}{}\n  {threads} threads and {} connections",
         stage.name,
-        scaled(
-            timeline.plan.stages[index].duration.as_secs_f64(),
-            &SECONDS,
-            0
-        ),
-        target.trim_end_matches('/'),
-        timeline.plan.request.path,
-        threads,
-        timeline.plan.stages[index].load.connections(),
+        request.path,
+        stage.load.connections(),
     );
     let _ = writeln!(
         out,
         "  Thread Stats{:>6}{:>11}{:>8}{:>12}",
         "Avg", "Stdev", "Max", "+/- Stdev"
     );
-    row(&mut out, "Latency", &stats(&us), time);
-    row(&mut out, "Req/Sec", &stats(&rates), metric);
+    row(&mut out, "Latency", &stats(&tally.service_ns, 1000), time);
+    row(&mut out, "Req/Sec", &stats(&rates, 1), metric);
     let _ = writeln!(out, "  Latency Distribution");
     for p in [50.0, 75.0, 90.0, 99.0] {
-        let value = time(percentile(&us, p) as f64);
+        let value = time((percentile(&tally.service_ns, p) / 1000) as f64);
         let _ = writeln!(out, "{p:7.0}%{}", cell(&value, 10));
     }
     totals(&mut out, tally);

@@ -9,48 +9,45 @@ use crate::verdict::align::Timeline;
 use crate::verdict::outcome::Verdict;
 use anyhow::Result;
 
+const HEAD: [&str; 6] = [
+    "Timestamp",
+    "User Count",
+    "Type",
+    "Name",
+    "Requests/s",
+    "Failures/s",
+];
+const TAIL: [&str; 7] = [
+    "Total Request Count",
+    "Total Failure Count",
+    "Total Median Response Time",
+    "Total Average Response Time",
+    "Total Min Response Time",
+    "Total Max Response Time",
+    "Total Average Content Size",
+];
+
 /// The head, then a row at the end of each second from the first stage's begin on: what had ended by then.
 pub(super) fn text(timeline: &Timeline<'_>, verdict: &Verdict, seen: &Seen) -> Result<String> {
-    let head = [
-        "Timestamp",
-        "User Count",
-        "Type",
-        "Name",
-        "Requests/s",
-        "Failures/s",
-    ];
-    let tail = [
-        "Total Request Count",
-        "Total Failure Count",
-        "Total Median Response Time",
-        "Total Average Response Time",
-        "Total Min Response Time",
-        "Total Max Response Time",
-        "Total Average Content Size",
-    ];
+    let head = HEAD.map(str::to_owned).into_iter();
     let head = head
-        .map(str::to_owned)
-        .into_iter()
-        .chain(percentile_names());
-    let mut table: Vec<Vec<String>> = vec![head.chain(tail.map(str::to_owned)).collect()];
-    let (mut sum, mut last) = (Entry::default(), None);
+        .chain(percentile_names())
+        .chain(TAIL.map(str::to_owned));
+    let mut table: Vec<Vec<String>> = vec![head.collect()];
+    let (mut sum, mut last) = (Entry::default(), 0);
     for (second, entry) in seen.seconds.iter().enumerate() {
         sum.extend(entry);
         if entry.requests > 0 {
-            last = Some(second);
+            last = second;
         }
         let now = seen.first_second + second as u64 + 1;
-        let users = users(timeline, verdict, seen, now);
         let mut cells = vec![
             now.to_string(),
-            users.to_string(),
-            String::new(),
-            "Aggregated".to_owned(),
+            users(timeline, verdict, seen, now).to_string(),
         ];
-        cells.extend([|e: &Entry| e.requests, |e: &Entry| e.failures].map(|of| {
-            let rate = last.map_or(0.0, |last| current(&seen.seconds, last, of));
-            format!("{rate:.6}")
-        }));
+        cells.extend([String::new(), "Aggregated".to_owned()]);
+        let rates = [|e: &Entry| e.requests, |e: &Entry| e.failures];
+        cells.extend(rates.map(|of| format!("{:.6}", current(&seen.seconds, last, of))));
         cells.extend(percentiles(&sum));
         cells.extend([sum.requests, sum.failures].map(|n| n.to_string()));
         cells.extend(times(&sum));
