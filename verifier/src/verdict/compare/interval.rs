@@ -8,7 +8,6 @@
 //! can know; the noise threshold is for that.
 
 use crate::verdict::judge::fewest_samples;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Batches that a stage is cut into.
@@ -22,7 +21,7 @@ const NORMAL: f64 = 2.575_829;
 const STUDENT: f64 = 2.860_935;
 
 /// A figure and what its run says about where it may really lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// The figure.
     pub value: f64,

@@ -12,14 +12,13 @@ pub use text::to_text;
 
 use super::outcome::Judgement;
 use figures::Figure;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Name and version of what `verifier compare --json` prints.
 pub const SCHEMA: &str = "compare/1";
 
 /// What a figure, beside its other, comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Worse by more than noise, and the intervals lie apart.
@@ -35,7 +34,7 @@ pub enum Change {
 }
 
 /// One figure of both runs.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Pair {
     /// What it is.
     pub name: String,
@@ -54,7 +53,7 @@ pub struct Pair {
 }
 
 /// One stage of both runs.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct StagePair {
     /// Name, the same in both.
     pub name: String,
@@ -63,7 +62,7 @@ pub struct StagePair {
 }
 
 /// What comparing comes to.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// `compare/1`.
     pub schema: &'static str,
