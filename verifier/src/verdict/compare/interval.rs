@@ -90,7 +90,7 @@ pub fn percentile(sorted: &[(u64, u8)], p: f64) -> Option<Estimate> {
     Some(Estimate {
         value: value as f64,
         low: low.and_then(|rank| at(((rank as f64 * stretch).floor() as usize).max(1))),
-        high: high.and_then(|rank| at((rank as f64 * stretch).ceil() as usize)),
+        high: high.and_then(|rank| at(((rank as f64 * stretch).ceil() as usize).min(n))),
         n: n as u64,
     })
 }

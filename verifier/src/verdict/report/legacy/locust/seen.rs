@@ -6,6 +6,8 @@ use crate::verdict::align::Timeline;
 use std::collections::BTreeMap;
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// No run is longer than this: a damaged row that says so must not take memory for each second.
+const LONGEST_SECONDS: u64 = 7 * 24 * 3600;
 
 /// One kind of failure.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +58,7 @@ impl Seen {
         }
         let at_ns = self.origin_unix_ns.saturating_add(exchange.done_ns);
         let second = (at_ns / SECOND_NS).saturating_sub(self.first_second);
-        let second = usize::try_from(second).unwrap_or(0);
+        let second = usize::try_from(second.min(LONGEST_SECONDS)).unwrap_or(0);
         if second >= self.seconds.len() {
             self.seconds.resize_with(second + 1, Entry::default);
         }
