@@ -34,6 +34,10 @@ bench *ARGS:
 bench-load:
     bench/load
 
+# The files in a run's legacy/ and its Parquet, read by real Locust, pandas and DuckDB; needs Python with venv and pip
+outputs:
+    testbed/legacy-outputs
+
 # Instructions per request, held against bench/instructions.txt; needs valgrind
 instructions *ARGS:
     bench/instructions {{ARGS}}

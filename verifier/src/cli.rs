@@ -19,6 +19,9 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 fail, 2 usage, 3 unknown (invalid or unfinished run, no data, the target never answered), 130 interrupted (the report is written)";
 
+const COMPARE_EXIT_CODES: &str = "\
+Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invalid or unfinished, the plans differ, a figure is missing)";
+
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -28,6 +31,9 @@ pub enum Command {
     Judge(FolderArgs),
     /// Print the verdict of a run folder
     Show(FolderArgs),
+    /// Hold run B against run A, stage by stage, and tell regressions from noise
+    #[command(after_help = COMPARE_EXIT_CODES)]
+    Compare(CompareArgs),
     /// Print a plan with every default filled in, to start one of your own
     Plan {
         /// A built-in plan or a TOML file
@@ -138,10 +144,47 @@ pub struct FolderArgs {
     pub json: bool,
 }
 
+/// `verifier compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The run folder to compare with
+    pub a: PathBuf,
+    /// The run folder that is compared
+    pub b: PathBuf,
+    /// A figure that is worse by no more than this is no regression
+    #[arg(long, default_value = "5%", value_parser = parse_share, value_name = "PERCENT")]
+    pub noise: f64,
+    /// Print the comparison as JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `5%` or `0.05`, at least 0 and less than 1.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().map(|value| value / unit);
+    let share = share.ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| format!("{text:?} is no share like 5% or 0.05, from 0 to less than 100%"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn shares() {
+        assert_eq!(
+            [parse_share("5%"), parse_share("0.05"), parse_share("0%")],
+            [Ok(0.05), Ok(0.05), Ok(0.0)]
+        );
+        for wrong in ["", "%", "-1%", "100%", "nan", "5"] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use verifier::cli::{Cli, Command, FolderArgs, RunArgs};
+use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, RunArgs};
 use verifier::plan::{Overrides, Plan};
 use verifier::record::RunFolder;
 use verifier::{run, verdict};
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run(*args),
         Command::Judge(args) => judge(&args),
         Command::Show(args) => show(&args),
+        Command::Compare(args) => compare(&args),
         Command::Plan { plan } => print_plan(&plan),
     };
     result.unwrap_or_else(|error| {
@@ -91,6 +92,18 @@ fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
     let verdict = verdict::read_verdict(&RunFolder::open(&args.run)?)?;
     print(&verdict, args.json)?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
+}
+
+fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
+    use verdict::compare::{Side, compare, to_text};
+    let read = |path| Side::read(&RunFolder::open(path)?);
+    let comparison = compare(&read(&args.a)?, &read(&args.b)?, args.noise);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&comparison)?);
+    } else {
+        print!("{}", to_text(&comparison));
+    }
+    Ok(ExitCode::from(comparison.outcome.exit_code()))
 }
 
 fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! AFTER: judges what is on disk. Pure: no clock, no async, no I/O but reading the run folder and writing reports.
 
 pub mod align;
+pub mod compare;
 pub mod judge;
 pub mod outcome;
 pub mod report;
@@ -19,6 +20,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What the reports draw.
     pub pictures: report::Pictures,
+    /// The files of `legacy/`.
+    pub legacy: report::Legacy,
 }
 
 /// Judges the run that the folder holds. The same folder gives the same verdict, byte for byte.
@@ -26,12 +29,26 @@ pub struct Judged {
 /// # Errors
 /// When a file of the folder is missing or damaged before its last line or row.
 pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
+    with_timeline(folder, |timeline| {
+        let verdict = judge::judge(timeline);
+        let pictures = report::Pictures::draw(timeline);
+        let legacy = report::Legacy::of(timeline, &verdict)?;
+        Ok(Judged {
+            verdict,
+            pictures,
+            legacy,
+        })
+    })
+}
+
+/// Reads and joins the run that the folder holds, and lets it go when `seen` has seen it.
+fn with_timeline<T>(
+    folder: &RunFolder,
+    seen: impl FnOnce(&Timeline<'_>) -> Result<T>,
+) -> Result<T> {
     let path = folder.plan();
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let plan = Plan::parse(&text, &path.display().to_string())?;
-    let timeline = Timeline::new(&plan, folder.read()?);
-    let verdict = judge::judge(&timeline);
-    let pictures = report::Pictures::draw(&timeline);
-    Ok(Judged { verdict, pictures })
+    seen(&Timeline::new(&plan, folder.read()?))
 }

@@ -5,7 +5,9 @@
 mod builder;
 mod checks;
 mod clocks;
+mod compare;
 mod figures;
+mod legacy;
 mod losses;
 mod reports;
 mod same_bytes;

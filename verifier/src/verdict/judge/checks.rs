@@ -4,12 +4,14 @@ use super::judgement;
 use crate::plan::{Metric, Statistic, Threshold};
 use crate::record::Observation;
 use crate::verdict::align::Timeline;
-use crate::verdict::outcome::{Check, Judgement, Losses, Place, Run, Service, Stage};
+use crate::verdict::outcome::{Check, Judgement, Losses, Place, Run, Service, Stage, Verdict};
 
 /// Names of the checks that make a run unknown whatever else was seen.
 const WHOLE: &str = "run_whole";
 const ANSWERED: &str = "target_answered";
 const GENERATOR: &str = "generator_healthy";
+/// Name of the check that every planned request has its row.
+const BOOKS: &str = "books_balance";
 /// Name of the check on the services' span books.
 const ACCOUNTED: &str = "spans_accounted";
 
@@ -171,7 +173,7 @@ fn books(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Check {
         Some(planned) => format!("{planned} requests planned, {rows} exchanges recorded"),
     };
     check(
-        "books_balance",
+        BOOKS,
         Some(stage),
         judgement(ended.map(|planned| planned == rows)),
         vec![evidence],
@@ -367,6 +369,15 @@ pub(super) fn outcome(checks: &[Check]) -> Judgement {
         }
     }
     Judgement::Pass
+}
+
+/// Why the run's figures can not be held against another's: it did not come to its end, rows are missing, or the
+/// generator was the limit. One that fails its thresholds can.
+pub fn unfit(verdict: &Verdict) -> Vec<String> {
+    let decisive = |c: &&Check| [WHOLE, ANSWERED, GENERATOR, BOOKS].contains(&c.name.as_str());
+    let checks = verdict.checks.iter().filter(decisive);
+    let against = checks.filter(|c| c.outcome != Judgement::Pass);
+    against.map(sentence).collect()
 }
 
 /// One sentence per check that does not pass: what makes the run invalid first, then what fails, then what is unknown.

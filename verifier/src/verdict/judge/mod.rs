@@ -10,6 +10,7 @@ mod spans;
 mod tail;
 mod traces;
 
+pub use checks::unfit;
 pub use distribution::{distribution, fewest_samples, percentile_ns};
 
 use super::align::Timeline;

@@ -3,11 +3,13 @@
 mod charts;
 mod html;
 mod json;
+mod legacy;
 mod md;
 mod pictures;
 mod text;
 
 pub use json::{read_verdict, schema, to_json};
+pub use legacy::Legacy;
 pub use pictures::{Bar, Pictures, Second, Spectrum, Waterfall};
 pub use text::to_text;
 
@@ -15,7 +17,7 @@ use super::Judged;
 use crate::record::{RunFolder, write_whole};
 use anyhow::Result;
 
-/// Writes `verdict.json`, `report.html` and `report.md`, each whole or not at all.
+/// Writes `verdict.json`, `report.html`, `report.md` and the files of `legacy/`, each whole or not at all.
 ///
 /// # Errors
 /// When a file can not be written.
@@ -29,11 +31,12 @@ pub fn write_reports(folder: &RunFolder, judged: &Judged) -> Result<()> {
     write_whole(
         &path("report.html"),
         html::to_html(&judged.verdict, &judged.pictures)?.as_bytes(),
-    )
+    )?;
+    judged.legacy.write(folder)
 }
 
 /// Milliseconds for a person: three significant digits, and the unit that suits.
-fn duration(ms: f64) -> String {
+pub(super) fn duration(ms: f64) -> String {
     let digits = |value: f64| match value.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
@@ -52,7 +55,7 @@ fn known(ms: Option<f64>) -> String {
 }
 
 /// A count with thin spaces between thousands.
-fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {

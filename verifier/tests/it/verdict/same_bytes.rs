@@ -1,6 +1,7 @@
 //! The same run gives the same verdict, byte for byte, however its rows are stored and ordered.
 
-use super::builder::{INFERENCE, MS, PREPARATION, ROOT, Run};
+use super::builder::{INFERENCE, MS, OnDisk, PREPARATION, ROOT, Run};
+use std::fs;
 use verifier::record::{Outcome, Table};
 
 /// A run with some of everything, ties among spans included.
@@ -39,16 +40,28 @@ fn mixed() -> Run {
     run
 }
 
+/// Everything that judging writes, the files of `legacy/` too.
+fn outputs(written: &OnDisk) -> Vec<String> {
+    let legacy = fs::read_dir(written.folder.path().join("legacy")).unwrap();
+    let legacy = legacy.map(|entry| format!("legacy/{}", entry.unwrap().file_name().display()));
+    let reports = ["verdict.json", "report.md", "report.html"].map(str::to_owned);
+    let mut names: Vec<String> = reports.into_iter().chain(legacy).collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn rows_and_parquet() {
     let written = mixed().write();
     written.judge();
-    let files = ["verdict.json", "report.md", "report.html"];
-    let from_rows = files.map(|name| written.text(name));
+    let files = outputs(&written);
+    assert!(files.len() > 10, "{files:?}");
+    let from_rows: Vec<String> = files.iter().map(|name| written.text(name)).collect();
     written.folder.seal().unwrap();
     assert!(written.folder.spans_parquet().is_file() && !written.folder.span_rows().exists());
     written.judge();
-    for (name, before) in files.into_iter().zip(from_rows) {
+    assert_eq!(outputs(&written), files);
+    for (name, before) in files.iter().zip(from_rows) {
         assert!(written.text(name) == before, "{name} differs");
     }
 }
@@ -56,10 +69,11 @@ fn rows_and_parquet() {
 #[test]
 fn any_order_of_rows() {
     let run = mixed();
-    let written = run.write();
-    written.judge();
-    let expected = written.text("verdict.json");
-    let html = written.text("report.html");
+    let first = run.write();
+    first.judge();
+    let expected = first.text("verdict.json");
+    let files = outputs(&first);
+    let html = first.text("report.html");
     for step in [1, 7, 1009] {
         let mut shuffled = mixed();
         shuffle(&mut shuffled.exchanges, step);
@@ -75,6 +89,12 @@ fn any_order_of_rows() {
             written.text("report.html") == html,
             "step {step}: the page differs"
         );
+        for name in &files {
+            assert!(
+                written.text(name) == first.text(name),
+                "step {step}: {name} differs"
+            );
+        }
     }
 }
 
