@@ -3,14 +3,17 @@
 
 mod builtin;
 mod duration;
+mod load;
 mod overrides;
 mod stage;
+mod stage_toml;
 mod threshold;
 
 pub use builtin::{BUILTIN, builtin};
 pub use duration::{format_duration, parse_duration};
+pub use load::{Arrivals, Load, Reuse, Wait};
 pub use overrides::Overrides;
-pub use stage::{Load, Stage, Wait};
+pub use stage::Stage;
 pub use threshold::{Metric, Operator, Statistic, Threshold};
 
 use anyhow::{Result, bail, ensure};

@@ -4,6 +4,7 @@
 mod endings;
 mod limits;
 mod server;
+mod shapes;
 
 use server::{Server, answer_ok};
 use std::collections::{BTreeMap, BTreeSet};

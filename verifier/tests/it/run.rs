@@ -457,3 +457,32 @@ fn what_can_not_work_is_refused_before_any_load() {
     }
     let _: SocketAddr = taken.parse().unwrap();
 }
+
+#[test]
+fn the_named_plans_are_listed_printed_and_run_in_less_time() {
+    let plan = |args: &[&str]| {
+        let output = Command::new(VERIFIER).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list = plan(&["plan"]);
+    let names = "quick wrk-light wrk-medium wrk-high wrk-stress wrk locust-150 locust-300 locust-500 locust stress-1000";
+    for name in names.split(' ') {
+        assert!(
+            list.lines()
+                .any(|line| line.split(' ').next() == Some(name)),
+            "no {name} in {list}"
+        );
+        assert!(plan(&["plan", name]).contains(&format!("name = \"{name}\"")));
+    }
+    let folder = TempDir::new().unwrap();
+    let output = run(&folder, &["locust-150", "--scale-time", "0.01"]);
+    let verdict = verdict(&folder);
+    assert_complete(&verdict);
+    let stage = &verdict["stages"][0];
+    assert_eq!(stage["duration_seconds"], 1.2, "{}", text(&output));
+    assert!(
+        stage["generator"]["opened"].as_u64().unwrap() > 100,
+        "not all users were spawned: {stage}"
+    );
+}

@@ -219,8 +219,8 @@ impl StageRun<'_, '_> {
             return;
         }
         let next_ns = self.pace.next_ns(intended_ns, now);
-        if next_ns >= self.pace.end_ns() {
-            return;
+        if next_ns >= self.pace.last_ns(number) {
+            return self.retire(number);
         }
         if next_ns <= now {
             // The answer was there when the events were fetched: since then only the generator was slow.
@@ -249,6 +249,14 @@ impl StageRun<'_, '_> {
             let connection = &mut self.connections[number];
             connection.failures += if connection.answers == 0 { 2 } else { 0 };
             self.pause(number, 0);
+        }
+    }
+
+    /// Closed loop: nothing more is wanted of it. Before the stage's end, it is a user who has been stopped,
+    /// and who keeps no connection.
+    pub(super) fn retire(&mut self, number: usize) {
+        if self.pace.last_ns(number) < self.pace.end_ns() {
+            self.close(number);
         }
     }
 

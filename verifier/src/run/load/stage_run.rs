@@ -163,8 +163,12 @@ impl<'a, 'b> StageRun<'a, 'b> {
                 if matches!(self.connections[number].state, State::Closed) && self.wanted(now) {
                     self.connect(number);
                 }
-            } else if due_ns < self.pace.end_ns() && self.connections[number].pending.is_none() {
-                self.begin(number, due_ns, due_ns);
+            } else if self.connections[number].pending.is_none() {
+                if due_ns < self.pace.last_ns(number) {
+                    self.begin(number, due_ns, due_ns);
+                } else {
+                    self.retire(number);
+                }
             }
         }
         self.start_arrivals(now);
