@@ -101,14 +101,6 @@ impl Load {
         }
     }
 
-    /// Open loop: the mean rate over the stage that the plan asks for, requests per second; `None` in a closed one.
-    pub fn requested_rate(&self) -> Option<f64> {
-        match *self {
-            Load::Rate { rate, rate_to, .. } => Some(f64::midpoint(rate, rate_to)),
-            _ => None,
-        }
-    }
-
     /// An open loop of one even rate.
     pub fn rate(rate: f64, connections: u32) -> Load {
         Load::Rate {

@@ -23,6 +23,18 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Open loop: the mean rate that the plan asks for over the stage's first `seconds`, requests per second;
+    /// `None` for a closed loop, and for no time at all.
+    pub fn requested_rate(&self, seconds: f64) -> Option<f64> {
+        match self.load {
+            Load::Rate { rate, rate_to, .. } if seconds > 0.0 => {
+                let share = seconds / self.duration.as_secs_f64();
+                Some(rate + (rate_to - rate) * share / 2.0)
+            }
+            _ => None,
+        }
+    }
+
     /// Makes the stage longer or shorter: its duration (not below a second, unless it is shorter already),
     /// and with it what happens within: users are spawned, and connections rotated, at the same share of it.
     pub fn scale_time(&mut self, factor: f64) {

@@ -31,6 +31,7 @@ const EXCHANGES: &str = "message exchanges {
     required binary outcome (string);
     required int32 status;
     required int64 bytes;
+    required int32 task;
     required binary trace_id (string);
 }";
 
@@ -96,6 +97,7 @@ pub fn write_exchanges(path: &Path, key: RunKey, rows: &[Exchange]) -> Result<()
             ),
             int32(rows, |r| r.status),
             int64(rows, |r| u64::from(r.bytes)),
+            int32(rows, |r| u16::from(r.task)),
             trace_ids(rows, key, |r| r.seq),
         ]
     })
@@ -194,6 +196,11 @@ pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
         let (first_byte, done) = (group.int64("first_byte_ns")?, group.int64("done_ns")?);
         let (connection, bytes) = (group.int64("connection")?, group.int64("bytes")?);
         let (stage, status) = (group.int32("stage")?, group.int32("status")?);
+        // Runs of before there were tasks have no such column: they had one.
+        let task = match group.has("task") {
+            true => group.int32("task")?,
+            false => vec![0; seq.len()],
+        };
         let outcome = group.text("outcome", |text| {
             Outcome::from_name(text)
                 .map(|o| o as u16)
@@ -212,6 +219,7 @@ pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
                 stage: stage[i],
                 status: status[i],
                 outcome: Outcome::ALL[usize::from(outcome[i])],
+                task: u8::try_from(task[i]).unwrap_or(u8::MAX),
             })
             .collect())
     })
@@ -274,6 +282,11 @@ fn read<R>(path: &Path, mut rows: impl FnMut(&Group<'_>) -> Result<Vec<R>>) -> R
 struct Group<'a>(&'a dyn RowGroupReader);
 
 impl Group<'_> {
+    fn has(&self, name: &str) -> bool {
+        let columns = self.0.metadata().schema_descr().columns();
+        columns.iter().any(|column| column.name() == name)
+    }
+
     fn column(&self, name: &str) -> Result<(ColumnReader, usize)> {
         let columns = self.0.metadata().schema_descr().columns();
         let index = columns
@@ -352,6 +365,7 @@ mod tests {
                 stage: 3,
                 status: 200,
                 outcome: Outcome::ALL[i as usize % 6],
+                task: (i % 3) as u8,
             })
             .collect();
         let path = folder.path().join("exchanges.parquet");

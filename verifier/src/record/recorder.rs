@@ -22,8 +22,10 @@ const QUEUE: usize = 1024;
 pub struct Expected {
     /// Its name.
     pub name: String,
-    /// Expected of every answered request; otherwise only of those answered with success.
-    pub of_every_answer: bool,
+    /// Tasks of whose exchanges it is due when they were answered with an error: bit i for task i.
+    pub of_answered: u64,
+    /// Tasks of whose exchanges it is due when they were answered with success.
+    pub of_ok: u64,
 }
 
 enum Chunk {

@@ -22,12 +22,11 @@ impl Progress {
     pub fn start(plan: &Plan, url: &str, headless: bool) -> Progress {
         let renew = stderr().is_terminal() && !headless;
         eprintln!(
-            "verifier: plan {}, {} stages, {} of load at {} {url}{}",
+            "verifier: plan {}, {} stages, {} of load at {}",
             plan.name,
             plan.stages.len(),
             format_duration(plan.duration()),
-            plan.request.method,
-            plan.request.path,
+            target(plan, url),
         );
         let stages = plan
             .stages
@@ -92,6 +91,15 @@ impl Progress {
             eprintln!("{line}");
         }
     }
+}
+
+/// Where the load goes: the one request, or the tasks' names.
+fn target(plan: &Plan, url: &str) -> String {
+    if plan.tasks.is_empty() {
+        return format!("{} {url}{}", plan.request.method, plan.request.path);
+    }
+    let names: Vec<&str> = plan.tasks.iter().map(|task| task.name.as_str()).collect();
+    format!("{url}: {}", names.join(", "))
 }
 
 fn milliseconds(ns: u64) -> String {

@@ -1,8 +1,10 @@
 //! One worker in one stage: the way of a request, from its connection to its row.
 
-use super::connection::{Pending, State};
+use super::connection::State;
+use super::pace::nanoseconds;
 use super::response::Answer;
 use super::stage_run::StageRun;
+use crate::plan::Reuse;
 use crate::record::Outcome;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -25,7 +27,7 @@ impl StageRun<'_, '_> {
                 return;
             };
             self.connections[number].queued = false;
-            if self.connections[number].is_free() {
+            if self.connections[number].is_free() || self.opens_for_a_request(number) {
                 self.pace.take_arrival();
                 let free_since_ns = self.connections[number].free_since_ns;
                 self.begin(number, intended_ns, intended_ns.max(free_since_ns));
@@ -35,8 +37,7 @@ impl StageRun<'_, '_> {
 
     /// Plans a request. It could be sent from `ready_ns` on, if the connection is open.
     pub(super) fn begin(&mut self, number: usize, intended_ns: u64, ready_ns: u64) {
-        let seq = self.worker.next_seq();
-        self.connections[number].pending = Some(Pending::new(seq, intended_ns, ready_ns));
+        self.connections[number].pending = Some(self.worker.plan(intended_ns, ready_ns));
         self.in_flight += 1;
         if self.connections[number].is_free() {
             self.send(number);
@@ -99,9 +100,11 @@ impl StageRun<'_, '_> {
         self.worker.stages.connected();
         self.opened += 1;
         self.health.most_opened = self.health.most_opened.max(self.opened);
+        let expires_ns = self.expires_ns(now);
         let connection = &mut self.connections[number];
         connection.state = State::Free(stream);
         connection.answers = 0;
+        connection.expires_ns = expires_ns;
         match &mut connection.pending {
             Some(pending) => {
                 pending.connected_ns = now;
@@ -112,18 +115,44 @@ impl StageRun<'_, '_> {
         }
     }
 
+    /// When a connection made now has had its time.
+    fn expires_ns(&mut self, now: u64) -> u64 {
+        match self.reuse {
+            Reuse::Keep => u64::MAX,
+            Reuse::Fresh => 0,
+            Reuse::Rotate(lifetime) => {
+                let lifetime_ns = nanoseconds(lifetime);
+                now + lifetime_ns / 2 + self.pace.random() % (lifetime_ns + 1)
+            }
+        }
+    }
+
+    /// Open loop: makes a closed connection ready for an arrival. One that is for a single request is
+    /// opened when that arrives, so that its latency has the time to connect in it.
+    pub(super) fn stand_by(&mut self, number: usize, now: u64) {
+        match self.reuse {
+            Reuse::Fresh => self.free_up(number, now),
+            Reuse::Keep | Reuse::Rotate(_) => self.connect(number),
+        }
+    }
+
+    fn opens_for_a_request(&self, number: usize) -> bool {
+        self.reuse == Reuse::Fresh && matches!(self.connections[number].state, State::Closed)
+    }
+
     fn send(&mut self, number: usize) {
         let connection = &mut self.connections[number];
         let Some(pending) = &mut connection.pending else {
             return;
         };
         let key = self.worker.recorder.key();
-        let request = self.worker.requests.bytes(key, pending.seq);
+        let head_only = self.worker.requests.head_only(pending.task);
+        let request = self.worker.requests.bytes(key, pending.task, pending.seq);
         let now = self.worker.clock.now_ns();
         pending.sent_ns = now;
         let lag_ns = now.saturating_sub(pending.ready_ns);
         connection.deadline_ns = now + self.worker.timeout_ns;
-        connection.parser.reset();
+        connection.parser.reset_for(head_only);
         if connection.write(request).is_err() {
             self.opened -= 1;
             return self.refused(number, now);
@@ -198,11 +227,14 @@ impl StageRun<'_, '_> {
         connection.failures = 0;
         connection.answers += 1;
         // Half a request still unwritten would run into the next one.
-        let keep = keep_alive && connection.all_written();
+        let keep = keep_alive && connection.all_written() && now < connection.expires_ns;
         let intended_ns = self.end_exchange(number, outcome, status, now);
         if keep {
             self.connections[number].set_free();
         } else {
+            if self.reuse == Reuse::Fresh {
+                self.connections[number].forget_when_closed();
+            }
             self.close(number);
         }
         self.go_on(number, intended_ns, now);
@@ -214,7 +246,7 @@ impl StageRun<'_, '_> {
             if self.connections[number].is_free() {
                 self.free_up(number, now);
             } else if self.wanted(now) {
-                self.connect(number);
+                self.stand_by(number, now);
             }
             return;
         }
@@ -277,8 +309,7 @@ impl StageRun<'_, '_> {
         {
             // An open loop's oldest waiting request is the one that this connection would have carried.
             self.pace.take_arrival();
-            let seq = self.worker.next_seq();
-            self.connections[number].pending = Some(Pending::new(seq, intended_ns, now));
+            self.connections[number].pending = Some(self.worker.plan(intended_ns, now));
             self.in_flight += 1;
         }
         self.fail(number, Outcome::ConnectError, now);

@@ -53,7 +53,7 @@ pub fn run(
 ) -> Result<()> {
     raise_open_files_limit();
     let stages = Stages::new(plan, options.workers, recorder, cancel);
-    let requests = request::render(&plan.request, target);
+    let requests = request::render(plan, target, options.seed);
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for number in 0..options.workers {

@@ -26,7 +26,7 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
         if !judged(Metric::ErrorRate) {
             checks.push(nothing_unsent(stage));
         }
-        if !judged(Metric::Coverage) && !timeline.plan.traces.spans.is_empty() {
+        if !judged(Metric::Coverage) && !timeline.plan.span_names().is_empty() {
             checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
         }
         checks.extend(thresholds().map(|t| threshold(t, stage)));
@@ -238,6 +238,10 @@ fn threshold(threshold: &Threshold, stage: &Stage) -> Check {
         Metric::ErrorRate => sent_any.then(|| 1.0 - exchanges.ok as f64 / exchanges.planned as f64),
         Metric::Coverage => stage.traces.coverage,
         Metric::RequestsPerSecond => stage.requests_per_second,
+        Metric::StarvedReplicas => {
+            let starved = stage.replicas.iter().filter(|r| r.starved).count();
+            (!stage.replicas.is_empty()).then_some(starved as f64)
+        }
     };
     let holds = value.map(|value| threshold.operator.holds(value, threshold.limit));
     let mut outcome = judgement(holds);
@@ -288,6 +292,16 @@ fn evidence(threshold: &Threshold, stage: &Stage, value: Option<f64>) -> Vec<Str
             exchanges.ok + exchanges.http_error,
             stage.duration_seconds
         )],
+        Metric::StarvedReplicas => {
+            let starved = stage.replicas.iter().filter(|r| r.starved);
+            let mut evidence = vec![format!(
+                "{} replicas are known, {} of them ready before the second half",
+                stage.replicas.len(),
+                stage.replicas.iter().filter(|r| r.ready).count()
+            )];
+            evidence.extend(starved.map(|r| format!("{} was starved", r.source)));
+            evidence
+        }
         Metric::Latency(_) | Metric::ServiceTime(_) => few(value, stage.latency_ms.n),
         Metric::Span(name, _) => few(value, stage.spans_ms.get(name).map_or(0, |d| d.n)),
     }

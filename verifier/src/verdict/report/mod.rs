@@ -4,6 +4,7 @@ mod charts;
 mod html;
 mod json;
 mod md;
+mod parts;
 mod pictures;
 mod text;
 

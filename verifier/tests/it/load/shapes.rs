@@ -28,7 +28,9 @@ fn a_ramp_sends_the_integral_of_its_rate() {
 
 #[test]
 fn poisson_moments_come_from_the_seed_alone() {
-    let poisson = plan("kind = 'rate'\nrate = 200\narrivals = 'poisson'\nconnections = 8\nduration = '500ms'");
+    let poisson = plan(
+        "kind = 'rate'\nrate = 200\narrivals = 'poisson'\nconnections = 8\nduration = '500ms'",
+    );
     let since_first = |workers| {
         let moments = intended(&poisson, workers);
         let first = moments[0];
