@@ -79,28 +79,27 @@ fn trace_ids<R>(rows: &[R], key: RunKey, seq: impl Fn(&R) -> u64) -> Values {
 /// # Errors
 /// When the file can not be written.
 pub fn write_exchanges(path: &Path, key: RunKey, rows: &[Exchange]) -> Result<()> {
+    write(path, EXCHANGES, rows, |rows| exchange_columns(rows, key))
+}
+
+fn exchange_columns(rows: &[Exchange], key: RunKey) -> Vec<Values> {
     let outcomes = Outcome::ALL.map(|o| ByteArray::from(o.name()));
-    write(path, EXCHANGES, rows, |rows| {
-        vec![
-            int64(rows, |r| r.seq),
-            int32(rows, |r| r.stage),
-            int64(rows, |r| u64::from(r.connection)),
-            int64(rows, |r| r.intended_ns),
-            int64(rows, |r| r.sent_ns),
-            int64(rows, |r| r.connected_ns),
-            int64(rows, |r| r.first_byte_ns),
-            int64(rows, |r| r.done_ns),
-            Values::Text(
-                rows.iter()
-                    .map(|r| outcomes[r.outcome as usize].clone())
-                    .collect(),
-            ),
-            int32(rows, |r| r.status),
-            int64(rows, |r| u64::from(r.bytes)),
-            int32(rows, |r| u16::from(r.task)),
-            trace_ids(rows, key, |r| r.seq),
-        ]
-    })
+    let outcomes = rows.iter().map(|r| outcomes[r.outcome as usize].clone());
+    vec![
+        int64(rows, |r| r.seq),
+        int32(rows, |r| r.stage),
+        int64(rows, |r| u64::from(r.connection)),
+        int64(rows, |r| r.intended_ns),
+        int64(rows, |r| r.sent_ns),
+        int64(rows, |r| r.connected_ns),
+        int64(rows, |r| r.first_byte_ns),
+        int64(rows, |r| r.done_ns),
+        Values::Text(outcomes.collect()),
+        int32(rows, |r| r.status),
+        int64(rows, |r| u64::from(r.bytes)),
+        int32(rows, |r| u16::from(r.task)),
+        trace_ids(rows, key, |r| r.seq),
+    ]
 }
 
 /// Writes all spans; the file appears only when it is whole.
@@ -371,6 +370,18 @@ mod tests {
         let path = folder.path().join("exchanges.parquet");
         write_exchanges(&path, key, &exchanges).unwrap();
         assert_eq!(read_exchanges(&path).unwrap(), exchanges);
+
+        // As it was written before there were tasks.
+        let before = EXCHANGES.replace("required int32 task;", "");
+        let path = folder.path().join("before.parquet");
+        write(&path, &before, &exchanges, |rows| {
+            let mut columns = exchange_columns(rows, key);
+            columns.remove(11);
+            columns
+        })
+        .unwrap();
+        let first = exchanges.iter().map(|e| Exchange { task: 0, ..*e });
+        assert_eq!(read_exchanges(&path).unwrap(), first.collect::<Vec<_>>());
 
         let mut dictionary = Dictionary::default();
         dictionary.intern(Table::SpanName, "POST /predict");

@@ -486,3 +486,41 @@ fn the_named_plans_are_listed_printed_and_run_in_less_time() {
         "not all users were spawned: {stage}"
     );
 }
+
+#[test]
+fn tasks_rotation_and_ramps_at_the_real_service() {
+    let folder = TempDir::new().unwrap();
+    let plan = plan(
+        &folder,
+        "name = 'mixed'
+         thresholds = ['error_rate==0', 'coverage==1']
+         [[stage]]\nname = 'ramp'\nkind = 'rate'\nrate = 50\nrate_to = 350\narrivals = 'poisson'\nduration = '1s'\nconnections = 20
+         [[stage]]\nname = 'rotate'\nkind = 'connections'\nconnections = 4\nreuse = 'rotate'\nconnection_lifetime = '100ms'\nduration = '1s'
+         [[stage]]\nname = 'fresh'\nkind = 'users'\nusers_from = 10\nusers = 2\nspawn_rate = 20\nwait = { constant = '20ms' }\nreuse = 'fresh'\nduration = '1s'
+         [[task]]\nname = 'predict'\nweight = 3\nmethod = 'POST'\npath = '/predict'\nheaders = { content-type = 'application/json' }
+         bodies = ['{\"sepal_length\":5.1,\"sepal_width\":3.5,\"petal_length\":1.4,\"petal_width\":0.2}']
+         [[task]]\nname = 'live'\npath = '/livez'\nspans = []\n",
+    );
+    let output = run(&folder, &[&plan, "--replicas", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let verdict = verdict(&folder);
+    assert_complete(&verdict);
+    for stage in verdict["stages"].as_array().unwrap() {
+        let tasks = stage["tasks"].as_array().unwrap();
+        assert_eq!(tasks[0]["traces_expected"], tasks[0]["exchanges"]["ok"]);
+        assert_eq!(tasks[1]["traces_expected"], 0);
+        assert!(tasks[1]["exchanges"]["ok"].as_u64().unwrap() > 0, "{stage}");
+    }
+    let ramp = &verdict["stages"][0];
+    assert_eq!(ramp["requested_per_second"], 200.0);
+    let report = fs::read_to_string(run_folder(&folder).join("report.md")).unwrap();
+    assert!(
+        report.contains(" of 200 |") && report.contains("| live |"),
+        "{report}"
+    );
+    // Rotated connections reach both replicas.
+    assert_eq!(
+        verdict["stages"][1]["replicas"].as_array().unwrap().len(),
+        2
+    );
+}

@@ -7,9 +7,11 @@ mod checks;
 mod clocks;
 mod figures;
 mod losses;
+mod replicas;
 mod reports;
 mod same_bytes;
 mod schema;
+mod tasks;
 mod traces;
 mod unfinished;
 
