@@ -1,10 +1,8 @@
 //! One worker in one stage: the way of a request, from its connection to its row.
 
 use super::connection::State;
-use super::pace::nanoseconds;
 use super::response::Answer;
 use super::stage_run::StageRun;
-use crate::plan::Reuse;
 use crate::record::Outcome;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -115,31 +113,6 @@ impl StageRun<'_, '_> {
         }
     }
 
-    /// When a connection made now has had its time.
-    fn expires_ns(&mut self, now: u64) -> u64 {
-        match self.reuse {
-            Reuse::Keep => u64::MAX,
-            Reuse::Fresh => 0,
-            Reuse::Rotate(lifetime) => {
-                let lifetime_ns = nanoseconds(lifetime);
-                now + lifetime_ns / 2 + self.pace.random() % (lifetime_ns + 1)
-            }
-        }
-    }
-
-    /// Open loop: makes a closed connection ready for an arrival. One that is for a single request is
-    /// opened when that arrives, so that its latency has the time to connect in it.
-    pub(super) fn stand_by(&mut self, number: usize, now: u64) {
-        match self.reuse {
-            Reuse::Fresh => self.free_up(number, now),
-            Reuse::Keep | Reuse::Rotate(_) => self.connect(number),
-        }
-    }
-
-    fn opens_for_a_request(&self, number: usize) -> bool {
-        self.reuse == Reuse::Fresh && matches!(self.connections[number].state, State::Closed)
-    }
-
     fn send(&mut self, number: usize) {
         let connection = &mut self.connections[number];
         let Some(pending) = &mut connection.pending else {
@@ -232,10 +205,7 @@ impl StageRun<'_, '_> {
         if keep {
             self.connections[number].set_free();
         } else {
-            if self.reuse == Reuse::Fresh {
-                self.connections[number].forget_when_closed();
-            }
-            self.close(number);
+            self.leave(number);
         }
         self.go_on(number, intended_ns, now);
     }
@@ -263,7 +233,7 @@ impl StageRun<'_, '_> {
     }
 
     /// Open loop: the connection waits for an arrival.
-    fn free_up(&mut self, number: usize, now: u64) {
+    pub(super) fn free_up(&mut self, number: usize, now: u64) {
         let connection = &mut self.connections[number];
         connection.deadline_ns = 0;
         connection.free_since_ns = self.woken_ns;
@@ -281,14 +251,6 @@ impl StageRun<'_, '_> {
             let connection = &mut self.connections[number];
             connection.failures += if connection.answers == 0 { 2 } else { 0 };
             self.pause(number, 0);
-        }
-    }
-
-    /// Closed loop: nothing more is wanted of it. Before the stage's end, it is a user who has been stopped,
-    /// and who keeps no connection.
-    pub(super) fn retire(&mut self, number: usize) {
-        if self.pace.last_ns(number) < self.pace.end_ns() {
-            self.close(number);
         }
     }
 

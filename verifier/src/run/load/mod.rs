@@ -10,6 +10,7 @@ mod framing;
 mod pace;
 mod request;
 mod response;
+mod reuse;
 mod schedule;
 mod stage_run;
 mod stages;
