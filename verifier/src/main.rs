@@ -115,7 +115,10 @@ fn list_plans() -> ExitCode {
     for (name, _) in BUILTIN {
         // That each parses is tested.
         if let Ok(plan) = Plan::named(name) {
-            let length = format_duration(plan.duration());
+            let length = match &plan.search {
+                Some(_) => "search".to_owned(),
+                None => format_duration(plan.duration()),
+            };
             println!("{name:<14} {length:>8}  {}", plan.description);
         }
     }

@@ -6,6 +6,7 @@ mod duration;
 mod load;
 mod overrides;
 mod request;
+pub mod search;
 mod span;
 mod stage;
 mod stage_toml;
@@ -17,6 +18,7 @@ pub use duration::{format_duration, parse_duration};
 pub use load::{Arrivals, Load, Reuse, Wait};
 pub use overrides::Overrides;
 pub use request::Request;
+pub use search::Search;
 pub use span::{ExpectedSpan, On, SpanKind, Traces};
 pub use stage::Stage;
 pub use task::Task;
@@ -51,8 +53,11 @@ pub struct Plan {
     /// What traces are expected.
     #[serde(default)]
     pub traces: Traces,
+    /// A search instead of stages that are known beforehand: each probe becomes a stage as it is run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// The stages, one after the other.
-    #[serde(rename = "stage")]
+    #[serde(default, rename = "stage", skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
     /// Kinds of requests, where there are several. None: [`Plan::request`] is the only one.
     #[serde(default, rename = "task", skip_serializing_if = "Vec::is_empty")]
@@ -118,10 +123,19 @@ impl Plan {
     /// # Errors
     /// When a name is taken twice or refers to nothing.
     pub fn check(&self) -> Result<()> {
-        ensure!(
-            !self.stages.is_empty(),
-            "a plan needs at least one [[stage]]"
-        );
+        match &self.search {
+            None => ensure!(
+                !self.stages.is_empty(),
+                "a plan needs at least one [[stage]], or a [search]"
+            ),
+            Some(search) => {
+                search.check()?;
+                ensure!(
+                    self.stages.is_empty(),
+                    "a plan with a [search] makes its stages itself: leave out [[stage]], or [search]"
+                );
+            }
+        }
         ensure!(self.stages.len() <= 1000, "a plan has at most 1000 stages");
         self.request.check().context("request")?;
         self.check_tasks()?;

@@ -15,7 +15,7 @@ pub struct Overrides {
     pub spawn_rate: Option<f64>,
     /// One open stage per rate.
     pub rate: Vec<f64>,
-    /// Duration of every stage.
+    /// Duration of every stage, or of every probe of a search.
     pub duration: Option<Duration>,
     /// Factor on the duration of every stage, and on what happens within it.
     pub scale_time: Option<f64>,
@@ -56,7 +56,11 @@ impl Overrides {
         if !stages.is_empty() {
             plan.thresholds.retain(|t| t.stage.is_none());
             plan.stages = stages;
+            plan.search = None;
         } else if let Some(duration) = self.duration {
+            if let Some(search) = &mut plan.search {
+                search.probe = duration;
+            }
             plan.stages
                 .iter_mut()
                 .for_each(|stage| stage.duration = duration);
@@ -69,6 +73,9 @@ impl Overrides {
             plan.stages
                 .iter_mut()
                 .for_each(|stage| stage.scale_time(factor));
+            if let Some(search) = &mut plan.search {
+                search.scale_time(factor);
+            }
         }
         plan.thresholds.extend(self.thresholds);
         plan.seed = self.seed.or(plan.seed);

@@ -35,6 +35,20 @@ impl Stage {
         }
     }
 
+    /// The stage as it stands in a plan, without its `[[stage]]`.
+    pub fn to_toml(&self) -> String {
+        // A table of plain values can always be written.
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads [`Stage::to_toml`] back.
+    ///
+    /// # Errors
+    /// When it is no such text.
+    pub fn from_toml(text: &str) -> anyhow::Result<Stage> {
+        Ok(toml::from_str(text)?)
+    }
+
     /// Makes the stage longer or shorter: its duration (not below a second, unless it is shorter already),
     /// and with it what happens within: users are spawned, and connections rotated, at the same share of it.
     pub fn scale_time(&mut self, factor: f64) {

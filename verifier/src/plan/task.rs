@@ -1,6 +1,8 @@
 //! A task: one kind of request among several, how often it is made, and what its trace must hold.
 
-use super::{ExpectedSpan, Generator, Plan, Stage, Threshold, Traces, duration, request, span};
+use super::{
+    ExpectedSpan, Generator, Plan, Search, Stage, Threshold, Traces, duration, request, span,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -124,6 +126,9 @@ pub(super) struct WithTasks<'a> {
     request: OnlyTimeout,
     generator: &'a Generator,
     traces: &'a Traces,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<&'a Search>,
+    #[serde(skip_serializing_if = "<[Stage]>::is_empty")]
     stage: &'a [Stage],
     task: &'a [Task],
 }
@@ -146,6 +151,7 @@ impl<'a> From<&'a Plan> for WithTasks<'a> {
             },
             generator: &plan.generator,
             traces: &plan.traces,
+            search: plan.search.as_ref(),
             stage: &plan.stages,
             task: &plan.tasks,
         }

@@ -5,6 +5,7 @@ pub mod figures;
 pub mod judge;
 pub mod outcome;
 pub mod report;
+pub mod saturation;
 
 pub use outcome::*;
 pub use report::{read_verdict, schema, to_json, to_text, write_reports};
@@ -30,8 +31,10 @@ pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
     let path = folder.plan();
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let plan = Plan::parse(&text, &path.display().to_string())?;
-    let timeline = Timeline::new(&plan, folder.read()?);
+    let mut plan = Plan::parse(&text, &path.display().to_string())?;
+    let recorded = folder.read()?;
+    plan.stages.extend(align::planned_stages(&recorded)?);
+    let timeline = Timeline::new(&plan, recorded);
     let verdict = judge::judge(&timeline);
     let pictures = report::Pictures::draw(&timeline);
     Ok(Judged { verdict, pictures })

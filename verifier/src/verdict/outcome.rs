@@ -1,6 +1,7 @@
 //! The verdict as it is written: schema `verdict/1`. A figure that is unknown is `null`, never zero.
 
 pub use super::figures::{LoadWorker, Replica, TaskFigures};
+pub use super::saturation::{Limit, Probe, Saturation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,8 +58,11 @@ pub struct Verdict {
     pub run: Run,
     /// Every check, with its evidence.
     pub checks: Vec<Check>,
-    /// The plan's stages, in order.
+    /// The plan's stages, in order; those of a search, in the order in which they were run.
     pub stages: Vec<Stage>,
+    /// The answer of a plan that searches; else `null`.
+    #[serde(default)]
+    pub saturation: Option<Saturation>,
     /// The trace receiver's books.
     pub receiver: Receiver,
     /// The span books of each process of the target, as far as it shows them.

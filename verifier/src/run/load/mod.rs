@@ -8,6 +8,7 @@ mod connection;
 mod exchanges;
 mod framing;
 mod pace;
+mod probes;
 mod request;
 mod response;
 mod reuse;

@@ -50,7 +50,7 @@ pub(super) fn run(
         };
         let before = worker.planned;
         if failed.is_ok() {
-            failed = worker.stage(index, stage, start_ns);
+            failed = worker.stage(index, &stage, start_ns);
         }
         // A worker that failed still comes to every border: the others wait for it there.
         stages.end(index, worker.planned - before);

@@ -7,9 +7,27 @@ mod trace;
 pub use clocks::SenderOffset;
 pub use trace::{Fault, Trace, with_repeats};
 
-use crate::plan::{ExpectedSpan, Plan};
+use crate::plan::{ExpectedSpan, Plan, Stage};
 use crate::record::{Exchange, Observation, Recorded, Span, Table};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
+
+/// The stages that a search decided on while it ran, in order.
+///
+/// # Errors
+/// When the journal's text of one is damaged.
+pub fn planned_stages(recorded: &Recorded) -> Result<Vec<Stage>> {
+    let planned = recorded
+        .journal
+        .iter()
+        .filter_map(|entry| match &entry.observation {
+            Observation::StagePlanned { toml, .. } => Some(toml),
+            _ => None,
+        });
+    planned
+        .map(|toml| Stage::from_toml(toml).context("a stage_planned of the journal is damaged"))
+        .collect()
+}
 
 /// A run, joined.
 pub struct Timeline<'a> {

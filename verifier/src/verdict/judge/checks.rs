@@ -13,24 +13,33 @@ const GENERATOR: &str = "generator_healthy";
 /// Name of the check on the services' span books.
 const ACCOUNTED: &str = "spans_accounted";
 
-/// Every check: first those on the run, then those on each stage, then the plan's thresholds.
+/// Every check: first those on the run, then those on each stage, the plan's thresholds last.
 pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<Check> {
     let mut checks = vec![whole(timeline, run), answered(timeline, stages)];
     checks.extend(alive(timeline));
     for (index, stage) in stages.iter().enumerate() {
-        checks.push(books(timeline, index, stage));
-        checks.push(generator(timeline, stage));
-        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
-        let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
-        let judged = |metric| thresholds().any(|t| t.metric == metric);
-        if !judged(Metric::ErrorRate) {
-            checks.push(nothing_unsent(stage));
+        match timeline.plan.search {
+            None => checks.extend(of_stage(timeline, index, stage)),
+            // That a probe does not meet the thresholds is an answer, not a failure.
+            Some(_) => checks.push(books(timeline, index, stage)),
         }
-        if !judged(Metric::Coverage) && !timeline.plan.span_names().is_empty() {
-            checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
-        }
-        checks.extend(thresholds().map(|t| threshold(t, stage)));
     }
+    checks
+}
+
+/// The checks on one stage.
+pub(super) fn of_stage(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Vec<Check> {
+    let mut checks = vec![books(timeline, index, stage), generator(timeline, stage)];
+    let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
+    let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
+    let judged = |metric| thresholds().any(|t| t.metric == metric);
+    if !judged(Metric::ErrorRate) {
+        checks.push(nothing_unsent(stage));
+    }
+    if !judged(Metric::Coverage) && !timeline.plan.span_names().is_empty() {
+        checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
+    }
+    checks.extend(thresholds().map(|t| threshold(t, stage)));
     checks
 }
 

@@ -7,6 +7,7 @@ mod exchanges;
 mod generator;
 mod losses;
 mod replicas;
+mod saturation;
 mod spans;
 mod tail;
 mod tasks;
@@ -34,8 +35,13 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
     let losses = losses::attribute(&services, &stages, &receiver);
     let mut checks = checks::all(timeline, &run, &stages);
     checks.extend(checks::accounted(&services, &losses));
+    let saturation = saturation::answer(timeline, &stages);
+    checks.extend(saturation.as_ref().map(saturation::check));
     let outcome = checks::outcome(&checks);
     let mut reasons = checks::reasons(&checks, &stages, outcome);
+    if outcome == Judgement::Pass {
+        reasons.splice(0..0, saturation.as_ref().map(saturation::sentence));
+    }
     reasons.extend(checks::whereabouts(&losses));
     Verdict {
         schema: SCHEMA.to_owned(),
@@ -45,6 +51,7 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
         run,
         checks,
         stages,
+        saturation,
         receiver,
         services,
         losses,

@@ -22,6 +22,7 @@ pub(super) fn to_html(verdict: &Verdict, pictures: &Pictures) -> Result<String> 
             body {
                 (head(verdict))
                 main {
+                    @if let Some(saturation) = &verdict.saturation { (section("Search", set(&parts::probes(saturation)))) }
                     (section("Stages", stages(verdict)))
                     (section("Tasks, replicas, load workers", parts_of_stages(verdict)))
                     (section("Latency", html! {
@@ -103,15 +104,19 @@ fn parts_of_stages(verdict: &Verdict) -> Markup {
     html! { @for stage in &verdict.stages {
         @let tables = parts::tables(stage);
         @if !tables.is_empty() { h3 { (stage.name) } }
-        @for table in tables { div.scroll { table {
-            thead { tr { @for (column, name) in table.head.iter().enumerate() {
-                @if column == 0 { th { (name) } } @else { th.n { (name) } }
-            } } }
-            tbody { @for row in &table.rows { tr { @for (column, cell) in row.iter().enumerate() {
-                @if column == 0 { td.stage { (cell) } } @else { td.n { (cell) } }
-            } } } }
-        } } }
+        @for table in tables { (set(&table)) }
     } }
+}
+
+fn set(table: &parts::Table) -> Markup {
+    html! { div.scroll { table {
+        thead { tr { @for (column, name) in table.head.iter().enumerate() {
+            @if column == 0 { th { (name) } } @else { th.n { (name) } }
+        } } }
+        tbody { @for row in &table.rows { tr { @for (column, cell) in row.iter().enumerate() {
+            @if column == 0 { td.stage { (cell) } } @else { td.n { (cell) } }
+        } } } }
+    } } }
 }
 
 fn attribution(verdict: &Verdict) -> Result<Markup> {

@@ -32,6 +32,11 @@ pub(super) fn to_markdown(verdict: &Verdict) -> String {
         escape(&run.host),
         escape(&run.verifier_version)
     );
+    if let Some(saturation) = &verdict.saturation {
+        let _ = writeln!(out, "## Search");
+        set(&mut out, &parts::probes(saturation));
+        out.push('\n');
+    }
     stages(&mut out, verdict);
     for stage in &verdict.stages {
         stage_details(&mut out, stage);
@@ -119,15 +124,7 @@ fn stage_details(out: &mut String, stage: &Stage) {
         let _ = writeln!(out, "| {} | {} | {cells} |", escape(name), grouped(d.n));
     }
     for table in parts::tables(stage) {
-        let line = |cells: &[String]| {
-            let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
-            format!("| {} |", cells.join(" | "))
-        };
-        let figures = "--:|".repeat(table.head.len() - 1);
-        let _ = writeln!(out, "\n{}\n|---|{figures}", line(&table.head));
-        for row in &table.rows {
-            let _ = writeln!(out, "{}", line(row));
-        }
+        set(out, &table);
     }
     for span in &stage.error_spans.spans {
         let _ = writeln!(
@@ -138,6 +135,18 @@ fn stage_details(out: &mut String, stage: &Stage) {
             escape(&span.detail),
             span.examples.first().map_or("", String::as_str)
         );
+    }
+}
+
+fn set(out: &mut String, table: &parts::Table) {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    let figures = "--:|".repeat(table.head.len() - 1);
+    let _ = writeln!(out, "\n{}\n|---|{figures}", line(&table.head));
+    for row in &table.rows {
+        let _ = writeln!(out, "{}", line(row));
     }
 }
 

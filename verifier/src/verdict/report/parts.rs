@@ -1,7 +1,7 @@
 //! The parts of a stage (tasks, replicas, load workers) as tables of text, for any report to set.
 
 use super::{duration, grouped, known, percent};
-use crate::verdict::outcome::{Generator, Replica, Stage, TaskFigures};
+use crate::verdict::outcome::{Generator, Probe, Replica, Saturation, Stage, TaskFigures};
 
 /// A table; its first column holds names, all others figures.
 pub(super) struct Table {
@@ -78,6 +78,33 @@ fn replicas(replicas: &[Replica]) -> Table {
             .chain(tenths)
             .collect(),
         rows: replicas.iter().map(row).collect(),
+    }
+}
+
+/// The probes of a search.
+pub(super) fn probes(saturation: &Saturation) -> Table {
+    let row = |probe: &Probe| {
+        let meets = match probe.meets {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        };
+        let reason = probe.reasons.first().cloned().unwrap_or_default();
+        vec![
+            probe.stage.clone(),
+            grouped(probe.rate as u64),
+            meets.to_owned(),
+            reason,
+        ]
+    };
+    Table {
+        head: head(&[
+            "probe",
+            "req/s asked for",
+            "meets the thresholds",
+            "why not",
+        ]),
+        rows: saturation.probes.iter().map(row).collect(),
     }
 }
 

@@ -1,0 +1,290 @@
+//! The search for the highest open-loop rate that still meets the thresholds: which rate to probe next, and
+//! what the probes so far say. Pure, so that the run and the judge of its record agree.
+
+use super::{Load, Metric, Reuse, Stage, Statistic, Threshold, duration};
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Rates below this are not searched, requests per second.
+const LEAST: f64 = 1.0;
+/// A search that has not settled by then never will: the target changes under it.
+const MOST_PROBES: usize = 100;
+
+/// A plan's search, instead of stages that are known beforehand. Doubles (or halves) the rate from
+/// `start_rate` until one holds and the other does not, bisects, then repeats both borders.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Search {
+    /// First rate, requests per second.
+    pub start_rate: f64,
+    /// Highest rate to try.
+    pub most_rate: f64,
+    /// How long a probe lasts; longer at a rate at which it would have too few requests for the thresholds.
+    #[serde(with = "duration")]
+    pub probe: Duration,
+    /// How far apart the rate that holds and the one that does not may be at the end, as a share of the former.
+    pub precision: f64,
+    /// Probes of each of the two: more make the answer surer.
+    pub repeats: u32,
+    /// Most connections of a probe.
+    pub connections: u32,
+}
+
+impl Default for Search {
+    fn default() -> Search {
+        Search {
+            start_rate: 500.0,
+            most_rate: 1e6,
+            probe: Duration::from_secs(3),
+            precision: 0.05,
+            repeats: 5,
+            connections: 256,
+        }
+    }
+}
+
+/// Requests that a figure needs to be judged: as many as support the percentile with 99 % confidence (64 for
+/// p90, 662 for p99, 6636 for p99.9), and some more, since the last ones may be late.
+fn fewest(metric: &Metric) -> u32 {
+    let (Metric::Latency(statistic) | Metric::ServiceTime(statistic) | Metric::Span(_, statistic)) =
+        metric
+    else {
+        return 1;
+    };
+    match statistic {
+        Statistic::Percentile { per_mille: ..=500 } => 20,
+        Statistic::Percentile { per_mille: ..=900 } => 80,
+        Statistic::Percentile { per_mille: ..=950 } => 150,
+        Statistic::Percentile { per_mille: ..=990 } => 700,
+        Statistic::Percentile { .. } => 7000,
+        Statistic::Max | Statistic::Mean => 1,
+    }
+}
+
+/// What the probes so far say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bracket {
+    /// The highest rate below `upper` at which most probes met the thresholds.
+    pub lower: Option<f64>,
+    /// The lowest rate at which no majority did.
+    pub upper: Option<f64>,
+}
+
+/// Probes of one rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tally {
+    /// Requests per second.
+    pub rate: f64,
+    /// Probes that met the thresholds.
+    pub met: u32,
+    /// Probes.
+    pub probes: u32,
+}
+
+impl Tally {
+    fn holds(&self) -> bool {
+        2 * self.met > self.probes
+    }
+}
+
+/// The probes by rate, rising.
+pub fn tallies(probes: &[(f64, bool)]) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = Vec::new();
+    for &(rate, met) in probes {
+        let at = tallies.partition_point(|tally| tally.rate < rate);
+        if tallies.get(at).is_none_or(|tally| tally.rate != rate) {
+            let none = Tally {
+                rate,
+                met: 0,
+                probes: 0,
+            };
+            tallies.insert(at, none);
+        }
+        tallies[at].met += u32::from(met);
+        tallies[at].probes += 1;
+    }
+    tallies
+}
+
+impl Bracket {
+    /// From probes: their rates, and whether each met the thresholds.
+    pub fn of(tallies: &[Tally]) -> Bracket {
+        let upper = tallies.iter().position(|tally| !tally.holds());
+        let below = &tallies[..upper.unwrap_or(tallies.len())];
+        Bracket {
+            lower: below.last().map(|tally| tally.rate),
+            upper: upper.map(|at| tallies[at].rate),
+        }
+    }
+}
+
+impl Search {
+    /// The rate to probe next, requests per second; `None` when the answer is as sure as was asked for, or
+    /// can not be had.
+    pub fn next_rate(&self, probes: &[(f64, bool)]) -> Option<f64> {
+        if probes.len() >= MOST_PROBES {
+            return None;
+        }
+        let tallies = tallies(probes);
+        let bracket = Bracket::of(&tallies);
+        match (bracket.lower, bracket.upper) {
+            (None, None) => Some(self.start_rate.min(self.most_rate)),
+            (Some(lower), None) if lower < self.most_rate => {
+                Some((lower * 2.0).min(self.most_rate))
+            }
+            (None, Some(upper)) if upper > LEAST => Some((upper / 2.0).round().max(LEAST)),
+            (lower, upper) => {
+                if let (Some(lower), Some(upper)) = (lower, upper)
+                    && let Some(middle) = self.middle(lower, upper)
+                {
+                    return Some(middle);
+                }
+                let few = |rate: &f64| {
+                    let tally = tallies.iter().find(|tally| tally.rate == *rate);
+                    tally.is_some_and(|tally| tally.probes < self.repeats)
+                };
+                lower.filter(few).or(upper.filter(few))
+            }
+        }
+    }
+
+    /// The two are as near to each other as was asked for, or as whole requests per second can be.
+    pub fn near(&self, lower: f64, upper: f64) -> bool {
+        self.middle(lower, upper).is_none()
+    }
+
+    /// A rate between the two, if they are further apart than was asked for: whole requests per second.
+    fn middle(&self, lower: f64, upper: f64) -> Option<f64> {
+        let middle = (lower * upper).sqrt().round();
+        (upper / lower > 1.0 + self.precision && lower < middle && middle < upper).then_some(middle)
+    }
+
+    /// A probe as a stage. It lasts until it has requests enough for every percentile among the thresholds.
+    pub fn stage(&self, number: usize, rate: f64, thresholds: &[Threshold]) -> Stage {
+        let fewest = thresholds.iter().map(|t| fewest(&t.metric)).max();
+        let fewest = f64::from(fewest.unwrap_or(1));
+        Stage {
+            name: format!("probe-{:02}-{rate}", number + 1),
+            duration: self
+                .probe
+                .max(Duration::from_millis((fewest / rate * 1e3).ceil() as u64)),
+            load: Load::rate(rate, self.connections),
+            reuse: Reuse::Keep,
+        }
+    }
+
+    /// Makes probes longer or shorter, not below a second.
+    pub(super) fn scale_time(&mut self, factor: f64) {
+        let millis = (self.probe.as_secs_f64() * factor * 1e3).round() as u64;
+        self.probe = Duration::from_millis(millis).max(Duration::from_secs(1).min(self.probe));
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let rate = |rate: f64| (LEAST..=10e6).contains(&rate);
+        ensure!(
+            rate(self.start_rate) && rate(self.most_rate) && self.start_rate <= self.most_rate,
+            "search: start_rate = {} and most_rate = {} are to be between 1 and 10000000 requests per second, the first no more than the second",
+            self.start_rate,
+            self.most_rate
+        );
+        ensure!(
+            (0.001..=1.0).contains(&self.precision),
+            "search.precision = {} is not between 0.001 and 1: 0.05 is 5 %",
+            self.precision
+        );
+        ensure!(
+            (1..=20).contains(&self.repeats),
+            "search.repeats = {} is not between 1 and 20",
+            self.repeats
+        );
+        ensure!(
+            self.probe >= Duration::from_millis(100),
+            "search.probe must be at least 100ms"
+        );
+        ensure!(
+            (1..=50_000).contains(&self.connections),
+            "search.connections = {} is not between 1 and 50000",
+            self.connections
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Searches a target that meets the thresholds as told; gives the probes.
+    fn search(search: &Search, mut meets: impl FnMut(f64) -> bool) -> Vec<(f64, bool)> {
+        let mut probes = Vec::new();
+        while let Some(rate) = search.next_rate(&probes) {
+            probes.push((rate, meets(rate)));
+        }
+        probes
+    }
+
+    proptest! {
+        #[test]
+        fn a_sharp_knee_is_found_within_the_precision(knee in 3.0..900_000.0_f64, precision in 0.01..0.5_f64, repeats in 1_u32..6) {
+            let plan = Search { precision, repeats, ..Search::default() };
+            let probes = search(&plan, |rate| rate <= knee);
+            let tallies = tallies(&probes);
+            let bracket = Bracket::of(&tallies);
+            let (lower, upper) = (bracket.lower.unwrap(), bracket.upper.unwrap());
+            prop_assert!(lower <= knee && knee < upper);
+            // Rates are whole: two that are next to each other are as near as can be.
+            prop_assert!(upper / lower <= 1.0 + precision || upper - lower <= 2.0, "{} {}", lower, upper);
+            for border in [lower, upper] {
+                let tally = tallies.iter().find(|t| t.rate == border).unwrap();
+                prop_assert!(tally.probes >= repeats);
+            }
+            prop_assert!(probes.len() < MOST_PROBES);
+        }
+
+        #[test]
+        fn a_target_that_answers_at_random_ends_the_search_too(seed: u64) {
+            let mut random = seed | 1;
+            let probes = search(&Search::default(), |_| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                random >> 63 == 0
+            });
+            prop_assert!(probes.len() <= MOST_PROBES);
+        }
+    }
+
+    #[test]
+    fn what_has_no_knee_ends_at_the_limits() {
+        let all = search(&Search::default(), |_| true);
+        let bracket = Bracket::of(&tallies(&all));
+        assert_eq!((bracket.lower, bracket.upper), (Some(1e6), None));
+        let none = search(&Search::default(), |_| false);
+        let bracket = Bracket::of(&tallies(&none));
+        assert_eq!((bracket.lower, bracket.upper), (None, Some(1.0)));
+        assert!(none.len() < 20, "{none:?}");
+    }
+
+    #[test]
+    fn a_fluke_is_found_out_by_the_repeats() {
+        // The knee is at 1000, but the first probe of 2000 is lucky.
+        let mut first = true;
+        let probes = search(&Search::default(), |rate| {
+            rate <= 1000.0 || (rate == 2000.0 && std::mem::take(&mut first))
+        });
+        let bracket = Bracket::of(&tallies(&probes));
+        assert!(bracket.lower.unwrap() <= 1000.0, "{bracket:?}");
+        assert!(bracket.upper.unwrap() <= 1050.0, "{bracket:?}");
+    }
+
+    #[test]
+    fn a_probe_has_requests_enough() {
+        let plan = Search::default();
+        let p99 = ["p99<1s".parse().unwrap()];
+        assert_eq!(plan.stage(0, 1000.0, &p99).duration.as_secs(), 3);
+        assert_eq!(plan.stage(0, 70.0, &p99).duration.as_secs(), 10);
+        let p999 = ["service_time.p99.9<1s".parse().unwrap()];
+        assert_eq!(plan.stage(1, 1000.0, &p999).duration.as_secs(), 7);
+        assert_eq!(plan.stage(1, 1000.0, &p999).name, "probe-02-1000");
+    }
+}
