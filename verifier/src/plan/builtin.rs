@@ -14,8 +14,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("locust-300", include_str!("../../plans/locust-300.toml")),
     ("locust-500", include_str!("../../plans/locust-500.toml")),
     ("locust", include_str!("../../plans/locust.toml")),
-    ("saturate", include_str!("../../plans/saturate.toml")),
     ("stress-1000", include_str!("../../plans/stress-1000.toml")),
+    ("saturate", include_str!("../../plans/saturate.toml")),
 ];
 
 /// The TOML text of the built-in plan of that name.
