@@ -82,24 +82,9 @@ fn limit(search: &Search, probes: &[Probe], bracket: Bracket) -> Limit {
 /// not at the upper. The two errors add up at most (Bonferroni).
 fn confidence(tallies: &[Tally], bracket: Bracket) -> Option<f64> {
     let of = |rate: f64| tallies.iter().find(|tally| tally.rate == rate);
-    let lower = bracket.lower.and_then(of)?;
-    let mut risk = by_chance(lower.met, lower.probes);
-    if let Some(upper) = bracket.upper.and_then(of) {
-        risk += by_chance(upper.probes - upper.met, upper.probes);
-    }
-    Some((1.0 - risk).max(0.0))
-}
-
-/// P(X >= hits) for X of Bin(n, 1/2).
-fn by_chance(hits: u32, n: u32) -> f64 {
-    let (mut term, mut sum) = (0.5_f64.powi(n.cast_signed()), 0.0);
-    for k in 0..=n {
-        if k >= hits {
-            sum += term;
-        }
-        term *= f64::from(n - k) / f64::from(k + 1);
-    }
-    sum.min(1.0)
+    let lower = bracket.lower.and_then(of)?.risk();
+    let upper = bracket.upper.and_then(of).map_or(0.0, Tally::risk);
+    Some((1.0 - lower - upper).max(0.0))
 }
 
 /// The answer in a sentence.
