@@ -137,6 +137,18 @@ mod tests {
                 "line 2",
                 "users = 0 is not between 1 and",
             ),
+            ("[search]\nprecision = 5", "line 2", "0.05 is 5 %"),
+            (
+                "[search]\n[[stage]]\nname = 'a'\nkind = 'connections'\nconnections = 1\nduration = '1s'",
+                "",
+                "makes its stages itself",
+            ),
+            ("seed = 1", "", "at least one [[stage]], or a [search]"),
+            (
+                "[traces]\nspans = [{ name = 'a', parent = 'b' }]",
+                "line 3",
+                "is not expected itself",
+            ),
             ("thresholds = ['p99<250']", "line 2", "needs a unit"),
             ("surprise = 1", "line 2", "unknown field"),
             (

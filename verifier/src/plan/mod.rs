@@ -54,7 +54,11 @@ pub struct Plan {
     #[serde(default)]
     pub traces: Traces,
     /// A search instead of stages that are known beforehand: each probe becomes a stage as it is run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "search::checked"
+    )]
     pub search: Option<Search>,
     /// The stages, one after the other.
     #[serde(default, rename = "stage", skip_serializing_if = "Vec::is_empty")]

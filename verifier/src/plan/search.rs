@@ -6,8 +6,8 @@ mod bracket;
 pub use bracket::{Bracket, Tally, tallies};
 
 use super::{Load, Metric, Reuse, Stage, Statistic, Threshold, duration};
-use anyhow::{Result, ensure};
-use serde::{Deserialize, Serialize};
+use anyhow::ensure;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::time::Duration;
 
 /// Rates below this are not searched, requests per second.
@@ -134,7 +134,7 @@ impl Search {
         self.probe = Duration::from_millis(millis).max(Duration::from_secs(1).min(self.probe));
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
         let rate = |rate: f64| (LEAST..=10e6).contains(&rate);
         ensure!(
             rate(self.start_rate) && rate(self.most_rate) && self.start_rate <= self.most_rate,
@@ -163,6 +163,15 @@ impl Search {
         );
         Ok(())
     }
+}
+
+/// Takes a search in, so that a complaint names its line.
+pub(super) fn checked<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Search>, D::Error> {
+    let search = Search::deserialize(deserializer)?;
+    search.check().map_err(de::Error::custom)?;
+    Ok(Some(search))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The spans that the trace of a request must have, and how long traces may take.
 
 use super::duration;
-use anyhow::{Result, ensure};
-use serde::{Deserialize, Serialize};
+use anyhow::ensure;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ pub struct Traces {
     #[serde(with = "duration")]
     pub late_after: Duration,
     /// The spans of one request's trace, root first. None: traces are not judged.
+    #[serde(deserialize_with = "checked")]
     pub spans: Vec<ExpectedSpan>,
 }
 
@@ -100,11 +101,20 @@ pub enum On {
 /// Most different spans that the recorder can follow: it has a word of 16 bits for each request.
 pub(super) const MOST_SPANS: usize = 16;
 
+/// Takes spans in, so that a complaint names their line.
+pub(super) fn checked<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<ExpectedSpan>, D::Error> {
+    let spans = Vec::<ExpectedSpan>::deserialize(deserializer)?;
+    check(&spans).map_err(de::Error::custom)?;
+    Ok(spans)
+}
+
 /// Holds what a single span can not: names that refer to each other.
 ///
 /// # Errors
 /// When a name is taken twice or refers to nothing.
-pub(super) fn check(spans: &[ExpectedSpan]) -> Result<()> {
+pub(super) fn check(spans: &[ExpectedSpan]) -> anyhow::Result<()> {
     ensure!(
         spans.len() <= MOST_SPANS,
         "spans: at most {MOST_SPANS} spans can be followed"

@@ -62,9 +62,7 @@ fn weight<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
 fn spans<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<ExpectedSpan>>, D::Error> {
-    let spans = Vec::<ExpectedSpan>::deserialize(deserializer)?;
-    span::check(&spans).map_err(serde::de::Error::custom)?;
-    Ok(Some(spans))
+    span::checked(deserializer).map(Some)
 }
 
 /// Most tasks of a plan: a recorded exchange has a byte for its task's number, and the recorder a word of bits.
