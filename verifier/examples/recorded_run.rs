@@ -163,6 +163,7 @@ fn exchange(seq: u64, per_stage: u64) -> Exchange {
         } else {
             Outcome::Ok
         },
+        task: 0,
     }
 }
 

@@ -34,18 +34,17 @@ pub enum Command {
     /// Hold run B against run A, stage by stage, and tell regressions from noise
     #[command(after_help = COMPARE_EXIT_CODES)]
     Compare(CompareArgs),
-    /// Print a plan with every default filled in, to start one of your own
+    /// List the built-in plans, or print one with every default filled in, to start one of your own
     Plan {
-        /// A built-in plan or a TOML file
-        #[arg(default_value = "quick")]
-        plan: String,
+        /// A built-in plan or a TOML file; without it the built-in plans are listed
+        plan: Option<String>,
     },
 }
 
 /// `verifier run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// A built-in plan (quick) or a TOML file
+    /// A built-in plan (`verifier plan` lists them) or a TOML file
     #[arg(default_value = "quick")]
     pub plan: String,
 
@@ -92,6 +91,10 @@ pub struct RunArgs {
     /// How long each stage lasts: 30s, 2m, 1m30s
     #[arg(short, long, visible_alias = "run-time", value_parser = parse_duration, value_name = "DURATION", help_heading = "Load (replaces the plan's stages)")]
     pub duration: Option<Duration>,
+
+    /// Makes every stage shorter (or longer): 0.1 is a tenth, not below a second; users spawn faster by as much
+    #[arg(long, value_name = "FACTOR")]
+    pub scale_time: Option<f64>,
 
     /// A condition that must hold, like 'p99<250ms', 'error_rate<1%', 'span(model_inference).p99<5ms'; beside the plan's
     #[arg(long = "threshold", value_name = "CONDITION")]

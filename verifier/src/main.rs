@@ -3,12 +3,9 @@
 use clap::Parser;
 use std::process::ExitCode;
 use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, RunArgs};
-use verifier::plan::{Overrides, Plan};
+use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
 use verifier::record::RunFolder;
 use verifier::{run, verdict};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
 const USAGE: u8 = 2;
@@ -26,7 +23,8 @@ fn main() -> ExitCode {
         Command::Judge(args) => judge(&args),
         Command::Show(args) => show(&args),
         Command::Compare(args) => compare(&args),
-        Command::Plan { plan } => print_plan(&plan),
+        Command::Plan { plan: Some(plan) } => print_plan(&plan),
+        Command::Plan { plan: None } => Ok(list_plans()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("verifier: {error:#}");
@@ -49,6 +47,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         spawn_rate: args.spawn_rate,
         rate: args.rate,
         duration: args.duration,
+        scale_time: args.scale_time,
         thresholds: args.thresholds,
         seed: args.seed,
     };
@@ -119,4 +118,19 @@ fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {
 fn print_plan(name: &str) -> anyhow::Result<ExitCode> {
     print!("{}", load_plan(name)?.to_toml()?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Name, length and description of every built-in plan.
+fn list_plans() -> ExitCode {
+    for (name, _) in BUILTIN {
+        // That each parses is tested.
+        if let Ok(plan) = Plan::named(name) {
+            let length = match &plan.search {
+                Some(_) => "search".to_owned(),
+                None => format_duration(plan.duration()),
+            };
+            println!("{name:<14} {length:>8}  {}", plan.description);
+        }
+    }
+    ExitCode::SUCCESS
 }

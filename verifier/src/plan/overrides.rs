@@ -1,6 +1,6 @@
 //! What the command line changes in a plan.
 
-use super::{Load, Plan, Stage, Threshold, Wait};
+use super::{Load, Plan, Reuse, Stage, Threshold, Wait};
 use anyhow::{Result, ensure};
 use std::time::Duration;
 
@@ -15,8 +15,10 @@ pub struct Overrides {
     pub spawn_rate: Option<f64>,
     /// One open stage per rate.
     pub rate: Vec<f64>,
-    /// Duration of every stage.
+    /// Duration of every stage, or of every probe of a search.
     pub duration: Option<Duration>,
+    /// Factor on the duration of every stage, and on what happens within it.
+    pub scale_time: Option<f64>,
     /// Further thresholds.
     pub thresholds: Vec<Threshold>,
     /// Seed.
@@ -35,14 +37,12 @@ impl Overrides {
             .iter()
             .map(|&connections| Load::Connections { connections });
         let users = self.users.iter().map(|&users| Load::Users {
+            users_from: 0,
             users,
             spawn_rate: self.spawn_rate.unwrap_or(f64::from(users)),
             wait: Wait::Constant(Duration::from_secs(1)),
         });
-        let open = self.rate.iter().map(|&rate| Load::Rate {
-            rate,
-            connections: 256,
-        });
+        let open = self.rate.iter().map(|&rate| Load::rate(rate, 256));
         let stages: Vec<Stage> = closed
             .chain(users)
             .chain(open)
@@ -50,15 +50,32 @@ impl Overrides {
                 name: format!("{}-{}", load.kind(), load.size()),
                 duration,
                 load,
+                reuse: Reuse::Keep,
             })
             .collect();
         if !stages.is_empty() {
             plan.thresholds.retain(|t| t.stage.is_none());
             plan.stages = stages;
+            plan.search = None;
         } else if let Some(duration) = self.duration {
+            if let Some(search) = &mut plan.search {
+                search.probe = duration;
+            }
             plan.stages
                 .iter_mut()
                 .for_each(|stage| stage.duration = duration);
+        }
+        if let Some(factor) = self.scale_time {
+            ensure!(
+                factor > 0.0 && factor <= 1000.0,
+                "--scale-time {factor} is not a factor above 0 and at most 1000: 0.1 makes each stage ten times shorter"
+            );
+            plan.stages
+                .iter_mut()
+                .for_each(|stage| stage.scale_time(factor));
+            if let Some(search) = &mut plan.search {
+                search.scale_time(factor);
+            }
         }
         plan.thresholds.extend(self.thresholds);
         plan.seed = self.seed.or(plan.seed);
@@ -98,7 +115,23 @@ mod tests {
         .unwrap();
         assert_eq!(longer.duration(), Duration::from_secs(180));
 
+        let shorter = Overrides {
+            scale_time: Some(0.5),
+            ..Overrides::default()
+        }
+        .apply(plan.clone())
+        .unwrap();
+        assert_eq!(shorter.duration(), plan.duration() / 2);
+
         for wrong in [
+            Overrides {
+                scale_time: Some(0.0),
+                ..Overrides::default()
+            },
+            Overrides {
+                scale_time: Some(f64::NAN),
+                ..Overrides::default()
+            },
             Overrides {
                 connections: vec![0],
                 ..Overrides::default()

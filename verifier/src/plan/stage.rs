@@ -1,8 +1,12 @@
-//! One stage of load: how requests arrive, and for how long.
+//! One stage of load: its name, how long it lasts, how requests arrive, what becomes of connections.
 
-use super::duration;
+use super::stage_toml::Written;
+use super::{Load, Reuse};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// No stage is shortened below this: less than a second of load says nothing about a target.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// One stage of load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,254 +18,100 @@ pub struct Stage {
     pub duration: Duration,
     /// How requests arrive.
     pub load: Load,
+    /// What becomes of a connection after an exchange.
+    pub reuse: Reuse,
 }
 
-/// How requests arrive.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Load {
-    /// Closed loop, as wrk: each connection sends its next request when the answer to the last has come.
-    Connections {
-        /// Connections, all opened at the start.
-        connections: u32,
-    },
-    /// Closed loop, as Locust: each user waits between an answer and its next request.
-    Users {
-        /// Users when all are spawned.
-        users: u32,
-        /// Users spawned per second.
-        spawn_rate: f64,
-        /// Pause between an answer and the user's next request.
-        wait: Wait,
-    },
-    /// Open loop: request i is intended at `start + i/rate`, whatever the target does.
-    Rate {
-        /// Requests per second.
-        rate: f64,
-        /// Most connections; a request that finds none free waits, and the wait counts as latency.
-        connections: u32,
-    },
-}
-
-/// A user's pause, named as in Locust.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Wait {
-    /// Always the same.
-    Constant(Duration),
-    /// Uniformly distributed between the two.
-    Between(Duration, Duration),
-    /// Each user starts this many requests per second, if the target is fast enough.
-    ConstantThroughput(f64),
-}
-
-impl Load {
-    /// `connections`, `users` or `rate`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Load::Connections { .. } => "connections",
-            Load::Users { .. } => "users",
-            Load::Rate { .. } => "rate",
+impl Stage {
+    /// Open loop: the mean rate that the plan asks for over the stage's first `seconds`, requests per second;
+    /// `None` for a closed loop, and for no time at all.
+    pub fn requested_rate(&self, seconds: f64) -> Option<f64> {
+        match self.load {
+            Load::Rate { rate, rate_to, .. } if seconds > 0.0 => {
+                let share = seconds / self.duration.as_secs_f64();
+                Some(rate + (rate_to - rate) * share / 2.0)
+            }
+            _ => None,
         }
     }
 
-    /// The number that a person sizes the stage by: connections, users, or requests per second.
-    pub fn size(&self) -> f64 {
-        match *self {
-            Load::Connections { connections } => f64::from(connections),
-            Load::Users { users, .. } => f64::from(users),
-            Load::Rate { rate, .. } => rate,
-        }
+    /// The stage as it stands in a plan, without its `[[stage]]`.
+    pub fn to_toml(&self) -> String {
+        // A table of plain values can always be written.
+        toml::to_string(self).unwrap_or_default()
     }
 
-    /// Most connections it opens.
-    pub fn connections(&self) -> u32 {
-        match *self {
-            Load::Connections { connections } | Load::Rate { connections, .. } => connections,
-            Load::Users { users, .. } => users,
+    /// Reads [`Stage::to_toml`] back.
+    ///
+    /// # Errors
+    /// When it is no such text.
+    pub fn from_toml(text: &str) -> anyhow::Result<Stage> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Makes the stage longer or shorter: its duration (not below a second, unless it is shorter already),
+    /// and with it what happens within: users are spawned, and connections rotated, at the same share of it.
+    pub fn scale_time(&mut self, factor: f64) {
+        let before = self.duration;
+        // Whole milliseconds, as a person would have written them.
+        let millis = (before.as_secs_f64() * factor * 1e3).round() as u64;
+        self.duration = Duration::from_millis(millis).max(SHORTEST.min(before));
+        let factor = self.duration.as_secs_f64() / before.as_secs_f64();
+        if let Load::Users { spawn_rate, .. } = &mut self.load {
+            *spawn_rate /= factor;
+        }
+        if let Reuse::Rotate(lifetime) = &mut self.reuse {
+            *lifetime = lifetime.mul_f64(factor).max(Duration::from_millis(1));
         }
     }
 }
 
-/// A stage as it stands in a TOML file: flat, its kind by name.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    name: String,
-    kind: String,
-    #[serde(with = "duration")]
-    duration: Duration,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    connections: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    users: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    spawn_rate: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    wait: Option<WrittenWait>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rate: Option<f64>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Wait;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum WrittenWait {
-    Constant(Text),
-    Between([Text; 2]),
-    ConstantThroughput(f64),
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Text(#[serde(with = "duration")] Duration);
-
-const MOST_CONNECTIONS: u32 = 50_000;
-
-impl TryFrom<Written> for Stage {
-    type Error = String;
-
-    fn try_from(w: Written) -> Result<Stage, String> {
-        let name = &w.name;
-        if name.is_empty()
-            || name.len() > 64
-            || name.contains(':')
-            || name.chars().any(char::is_control)
-        {
-            return Err(format!(
-                "stage name {name:?} must have 1 to 64 characters, no ':' among them"
-            ));
-        }
-        if w.duration < Duration::from_millis(1) {
-            return Err(format!("stage {name:?}: duration must be at least 1ms"));
-        }
-        let load = match w.kind.as_str() {
-            "connections" => {
-                w.no("users", w.users.is_some())?;
-                w.no("rate", w.rate.is_some())?;
-                w.no("spawn_rate", w.spawn_rate.is_some())?;
-                w.no("wait", w.wait.is_some())?;
-                Load::Connections {
-                    connections: w.count("connections", w.connections)?,
-                }
-            }
-            "users" => {
-                w.no("connections", w.connections.is_some())?;
-                w.no("rate", w.rate.is_some())?;
-                let users = w.count("users", w.users)?;
-                Load::Users {
-                    users,
-                    spawn_rate: w
-                        .positive("spawn_rate", Some(w.spawn_rate.unwrap_or(f64::from(users))))?,
-                    wait: w.wait()?,
-                }
-            }
-            "rate" => {
-                w.no("users", w.users.is_some())?;
-                w.no("spawn_rate", w.spawn_rate.is_some())?;
-                w.no("wait", w.wait.is_some())?;
-                Load::Rate {
-                    rate: w.positive("rate", w.rate)?,
-                    connections: w.count("connections", Some(w.connections.unwrap_or(256)))?,
-                }
-            }
-            kind => {
-                return Err(format!(
-                    "stage {name:?}: kind {kind:?} is none of connections, users, rate"
-                ));
-            }
-        };
-        Ok(Stage {
-            name: w.name,
-            duration: w.duration,
-            load,
-        })
-    }
-}
-
-impl Written {
-    fn no(&self, key: &str, present: bool) -> Result<(), String> {
-        if present {
-            Err(format!(
-                "stage {:?}: {key} has no meaning for kind {:?}",
-                self.name, self.kind
-            ))
-        } else {
-            Ok(())
-        }
-    }
-
-    fn count(&self, key: &str, value: Option<u32>) -> Result<u32, String> {
-        match value {
-            Some(n @ 1..=MOST_CONNECTIONS) => Ok(n),
-            Some(n) => Err(format!(
-                "stage {:?}: {key} = {n} is not between 1 and {MOST_CONNECTIONS}",
-                self.name
-            )),
-            None => Err(format!(
-                "stage {:?}: kind {:?} needs {key}",
-                self.name, self.kind
-            )),
-        }
-    }
-
-    fn positive(&self, key: &str, value: Option<f64>) -> Result<f64, String> {
-        match value {
-            Some(x) if x > 0.0 && x <= 10e6 => Ok(x),
-            Some(x) => Err(format!(
-                "stage {:?}: {key} = {x} is not above 0 and at most 10000000",
-                self.name
-            )),
-            None => Err(format!(
-                "stage {:?}: kind {:?} needs {key}",
-                self.name, self.kind
-            )),
-        }
-    }
-
-    fn wait(&self) -> Result<Wait, String> {
-        Ok(match self.wait {
-            None => Wait::Constant(Duration::from_secs(1)),
-            Some(WrittenWait::Constant(Text(pause))) => Wait::Constant(pause),
-            Some(WrittenWait::Between([Text(least), Text(most)])) if least <= most => {
-                Wait::Between(least, most)
-            }
-            Some(WrittenWait::Between(_)) => {
-                return Err(format!(
-                    "stage {:?}: wait.between has its longer pause first",
-                    self.name
-                ));
-            }
-            Some(WrittenWait::ConstantThroughput(rate)) => {
-                Wait::ConstantThroughput(self.positive("wait.constant_throughput", Some(rate))?)
-            }
-        })
-    }
-}
-
-impl From<Stage> for Written {
-    fn from(stage: Stage) -> Written {
-        let mut w = Written {
-            name: stage.name,
-            kind: stage.load.kind().to_owned(),
-            duration: stage.duration,
-            ..Written::default()
-        };
-        match stage.load {
-            Load::Connections { connections } => w.connections = Some(connections),
-            Load::Rate { rate, connections } => {
-                (w.rate, w.connections) = (Some(rate), Some(connections))
-            }
-            Load::Users {
-                users,
+    fn users(seconds: u64, spawn_rate: f64) -> Stage {
+        Stage {
+            name: "a".into(),
+            duration: Duration::from_secs(seconds),
+            load: Load::Users {
+                users_from: 0,
+                users: 100,
                 spawn_rate,
-                wait,
-            } => {
-                (w.users, w.spawn_rate) = (Some(users), Some(spawn_rate));
-                w.wait = Some(match wait {
-                    Wait::Constant(pause) => WrittenWait::Constant(Text(pause)),
-                    Wait::Between(least, most) => WrittenWait::Between([Text(least), Text(most)]),
-                    Wait::ConstantThroughput(rate) => WrittenWait::ConstantThroughput(rate),
-                });
-            }
+                wait: Wait::Constant(Duration::from_secs(1)),
+            },
+            reuse: Reuse::Rotate(Duration::from_secs(10)),
         }
-        w
+    }
+
+    #[test]
+    fn users_are_all_there_at_the_same_share_of_a_shortened_stage() {
+        let mut stage = users(100, 10.0);
+        stage.scale_time(0.1);
+        assert_eq!(stage.duration, Duration::from_secs(10));
+        assert_eq!(stage.reuse, Reuse::Rotate(Duration::from_secs(1)));
+        let Load::Users { spawn_rate, .. } = stage.load else {
+            panic!("another kind");
+        };
+        assert!((spawn_rate - 100.0).abs() < 1e-9, "{spawn_rate}");
+    }
+
+    #[test]
+    fn no_stage_is_shortened_to_nothing() {
+        let mut stage = users(20, 10.0);
+        stage.scale_time(0.001);
+        assert_eq!(stage.duration, Duration::from_secs(1));
+        let Load::Users { spawn_rate, .. } = stage.load else {
+            panic!("another kind");
+        };
+        assert!(
+            (spawn_rate - 200.0).abs() < 1e-9,
+            "by what it was shortened"
+        );
+        let mut short = users(1, 10.0);
+        short.duration = Duration::from_millis(300);
+        short.scale_time(0.001);
+        assert_eq!(short.duration, Duration::from_millis(300));
     }
 }

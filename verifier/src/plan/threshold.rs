@@ -36,6 +36,9 @@ pub enum Metric {
     Coverage,
     /// Exchanges ended per second: `requests_per_second`.
     RequestsPerSecond,
+    /// Replicas that were ready and served less than a quarter of their fair share in the stage's second
+    /// half: `starved_replicas`.
+    StarvedReplicas,
 }
 
 /// A statistic of a distribution.
@@ -116,7 +119,7 @@ impl Threshold {
     }
 }
 
-const METRICS: &str = "p50, p90, p95, p99, p99.9, max, mean (of latency), service_time.p99, span(NAME).p99, error_rate, coverage, requests_per_second";
+const METRICS: &str = "p50, p90, p95, p99, p99.9, max, mean (of latency), service_time.p99, span(NAME).p99, error_rate, coverage, requests_per_second, starved_replicas";
 
 impl FromStr for Threshold {
     type Err = String;
@@ -181,6 +184,7 @@ fn parse_metric(text: &str) -> Option<Metric> {
         "error_rate" => return Some(Metric::ErrorRate),
         "coverage" => return Some(Metric::Coverage),
         "requests_per_second" | "rps" => return Some(Metric::RequestsPerSecond),
+        "starved_replicas" => return Some(Metric::StarvedReplicas),
         _ => {}
     }
     if let Some(rest) = text.strip_prefix("span(") {

@@ -98,6 +98,8 @@ pub struct Exchange {
     pub status: u16,
     /// What became of it.
     pub outcome: Outcome,
+    /// Number of its task in the plan; 0 where there is only one.
+    pub task: u8,
 }
 
 impl Exchange {
@@ -136,7 +138,8 @@ impl Row for Exchange {
         out[56..58].copy_from_slice(&self.stage.to_le_bytes());
         out[58..60].copy_from_slice(&self.status.to_le_bytes());
         out[60] = self.outcome as u8;
-        out[61..].fill(0);
+        out[61] = self.task;
+        out[62..].fill(0);
     }
 
     fn decode(b: &[u8; 64]) -> Option<Exchange> {
@@ -155,6 +158,7 @@ impl Row for Exchange {
             stage: half(28),
             status: half(29),
             outcome: *Outcome::ALL.get(usize::from(b[60]))?,
+            task: b[61],
         })
     }
 }

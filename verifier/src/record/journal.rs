@@ -60,6 +60,13 @@ pub enum Observation {
         /// It was asked to.
         expected: bool,
     },
+    /// A stage that no plan knew beforehand: a search decided on it. Its number follows the plan's stages.
+    StagePlanned {
+        /// Index, counted on from the plan's stages.
+        stage: u16,
+        /// The stage as it would stand in a plan.
+        toml: String,
+    },
     /// Load of a stage begins.
     StageStarted {
         /// Index in the plan.

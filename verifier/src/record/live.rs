@@ -50,8 +50,8 @@ impl Live {
 #[derive(Debug)]
 pub struct Completeness {
     requests: Vec<Request>,
-    due_of_answered: u16,
-    due_of_ok: u16,
+    /// By task.
+    due: Vec<Due>,
     expected: u64,
     complete: u64,
 }
@@ -64,24 +64,33 @@ struct Request {
     due: u16,
 }
 
+/// Bits of the spans that are due of one task's exchanges.
+#[derive(Clone, Copy, Debug, Default)]
+struct Due {
+    of_answered: u16,
+    of_ok: u16,
+}
+
 impl Completeness {
     /// Sequence numbers past this one are not followed (the judge still counts them): 1 GiB of memory.
     const LIMIT: u64 = 1 << 28;
 
     /// Follows the first 16 expected spans.
     pub fn new(expected: &[Expected]) -> Completeness {
-        let mask = |keep: fn(&Expected) -> bool| {
-            expected
-                .iter()
-                .take(16)
-                .enumerate()
-                .filter(|(_, e)| keep(e))
+        let mask = |of_task: &dyn Fn(&Expected) -> u64, task: u32| {
+            let spans = expected.iter().take(16).enumerate();
+            spans
+                .filter(|(_, span)| of_task(span) >> task & 1 == 1)
                 .fold(0, |mask, (i, _)| mask | 1 << i)
         };
+        let tasks = 0..u64::BITS;
+        let due = tasks.map(|task| Due {
+            of_answered: mask(&|span| span.of_answered, task),
+            of_ok: mask(&|span| span.of_ok, task),
+        });
         Completeness {
             requests: Vec::new(),
-            due_of_answered: mask(|e| e.of_every_answer),
-            due_of_ok: mask(|_| true),
+            due: due.collect(),
             expected: 0,
             complete: 0,
         }
@@ -111,11 +120,12 @@ impl Completeness {
     /// Takes in exchanges that have ended.
     pub fn exchanges(&mut self, rows: &[Exchange]) {
         for row in rows {
-            let due = match row.outcome {
-                Outcome::Ok => self.due_of_ok,
-                Outcome::HttpError => self.due_of_answered,
+            let of_task = self.due.get(usize::from(row.task));
+            let due = of_task.map_or(0, |due| match row.outcome {
+                Outcome::Ok => due.of_ok,
+                Outcome::HttpError => due.of_answered,
                 _ => 0,
-            };
+            });
             if due == 0 {
                 continue;
             }
@@ -216,11 +226,13 @@ mod tests {
         let expected = [
             Expected {
                 name: "root".into(),
-                of_every_answer: true,
+                of_answered: 0b11,
+                of_ok: 0b11,
             },
             Expected {
                 name: "child".into(),
-                of_every_answer: false,
+                of_answered: 0,
+                of_ok: 0b01,
             },
         ];
         let span = |seq, name| Span {
@@ -249,6 +261,7 @@ mod tests {
             stage: 0,
             status: 200,
             outcome,
+            task: 0,
         };
         let mut c = Completeness::new(&expected);
         c.spans(&[span(0, 0), span(0, 1)]);
@@ -263,5 +276,13 @@ mod tests {
         assert_eq!((c.expected(), c.complete()), (3, 2));
         c.spans(&[span(1, 1), span(1, 1), span(u64::MAX, 1), span(5, 17)]);
         assert_eq!((c.expected(), c.complete()), (3, 3));
+        // The other task makes no child, a third one nothing that is due.
+        let of_task = |seq, task| Exchange {
+            task,
+            ..exchange(seq, Outcome::Ok)
+        };
+        c.exchanges(&[of_task(6, 1), of_task(7, 2)]);
+        c.spans(&[span(6, 0)]);
+        assert_eq!((c.expected(), c.complete()), (4, 4));
     }
 }

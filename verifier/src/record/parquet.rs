@@ -31,6 +31,7 @@ const EXCHANGES: &str = "message exchanges {
     required binary outcome (string);
     required int32 status;
     required int64 bytes;
+    required int32 task;
     required binary trace_id (string);
 }";
 
@@ -78,27 +79,27 @@ fn trace_ids<R>(rows: &[R], key: RunKey, seq: impl Fn(&R) -> u64) -> Values {
 /// # Errors
 /// When the file can not be written.
 pub fn write_exchanges(path: &Path, key: RunKey, rows: &[Exchange]) -> Result<()> {
+    write(path, EXCHANGES, rows, |rows| exchange_columns(rows, key))
+}
+
+fn exchange_columns(rows: &[Exchange], key: RunKey) -> Vec<Values> {
     let outcomes = Outcome::ALL.map(|o| ByteArray::from(o.name()));
-    write(path, EXCHANGES, rows, |rows| {
-        vec![
-            int64(rows, |r| r.seq),
-            int32(rows, |r| r.stage),
-            int64(rows, |r| u64::from(r.connection)),
-            int64(rows, |r| r.intended_ns),
-            int64(rows, |r| r.sent_ns),
-            int64(rows, |r| r.connected_ns),
-            int64(rows, |r| r.first_byte_ns),
-            int64(rows, |r| r.done_ns),
-            Values::Text(
-                rows.iter()
-                    .map(|r| outcomes[r.outcome as usize].clone())
-                    .collect(),
-            ),
-            int32(rows, |r| r.status),
-            int64(rows, |r| u64::from(r.bytes)),
-            trace_ids(rows, key, |r| r.seq),
-        ]
-    })
+    let outcomes = rows.iter().map(|r| outcomes[r.outcome as usize].clone());
+    vec![
+        int64(rows, |r| r.seq),
+        int32(rows, |r| r.stage),
+        int64(rows, |r| u64::from(r.connection)),
+        int64(rows, |r| r.intended_ns),
+        int64(rows, |r| r.sent_ns),
+        int64(rows, |r| r.connected_ns),
+        int64(rows, |r| r.first_byte_ns),
+        int64(rows, |r| r.done_ns),
+        Values::Text(outcomes.collect()),
+        int32(rows, |r| r.status),
+        int64(rows, |r| u64::from(r.bytes)),
+        int32(rows, |r| u16::from(r.task)),
+        trace_ids(rows, key, |r| r.seq),
+    ]
 }
 
 /// Writes all spans; the file appears only when it is whole.
@@ -194,6 +195,11 @@ pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
         let (first_byte, done) = (group.int64("first_byte_ns")?, group.int64("done_ns")?);
         let (connection, bytes) = (group.int64("connection")?, group.int64("bytes")?);
         let (stage, status) = (group.int32("stage")?, group.int32("status")?);
+        // Runs of before there were tasks have no such column: they had one.
+        let task = match group.has("task") {
+            true => group.int32("task")?,
+            false => vec![0; seq.len()],
+        };
         let outcome = group.text("outcome", |text| {
             Outcome::from_name(text)
                 .map(|o| o as u16)
@@ -212,6 +218,7 @@ pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
                 stage: stage[i],
                 status: status[i],
                 outcome: Outcome::ALL[usize::from(outcome[i])],
+                task: u8::try_from(task[i]).unwrap_or(u8::MAX),
             })
             .collect())
     })
@@ -274,6 +281,11 @@ fn read<R>(path: &Path, mut rows: impl FnMut(&Group<'_>) -> Result<Vec<R>>) -> R
 struct Group<'a>(&'a dyn RowGroupReader);
 
 impl Group<'_> {
+    fn has(&self, name: &str) -> bool {
+        let columns = self.0.metadata().schema_descr().columns();
+        columns.iter().any(|column| column.name() == name)
+    }
+
     fn column(&self, name: &str) -> Result<(ColumnReader, usize)> {
         let columns = self.0.metadata().schema_descr().columns();
         let index = columns
@@ -352,11 +364,24 @@ mod tests {
                 stage: 3,
                 status: 200,
                 outcome: Outcome::ALL[i as usize % 6],
+                task: (i % 3) as u8,
             })
             .collect();
         let path = folder.path().join("exchanges.parquet");
         write_exchanges(&path, key, &exchanges).unwrap();
         assert_eq!(read_exchanges(&path).unwrap(), exchanges);
+
+        // As it was written before there were tasks.
+        let before = EXCHANGES.replace("required int32 task;", "");
+        let path = folder.path().join("before.parquet");
+        write(&path, &before, &exchanges, |rows| {
+            let mut columns = exchange_columns(rows, key);
+            columns.remove(11);
+            columns
+        })
+        .unwrap();
+        let first = exchanges.iter().map(|e| Exchange { task: 0, ..*e });
+        assert_eq!(read_exchanges(&path).unwrap(), first.collect::<Vec<_>>());
 
         let mut dictionary = Dictionary::default();
         dictionary.intern(Table::SpanName, "POST /predict");

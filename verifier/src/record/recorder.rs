@@ -22,8 +22,10 @@ const QUEUE: usize = 1024;
 pub struct Expected {
     /// Its name.
     pub name: String,
-    /// Expected of every answered request; otherwise only of those answered with success.
-    pub of_every_answer: bool,
+    /// Tasks of whose exchanges it is due when they were answered with an error: bit i for task i.
+    pub of_answered: u64,
+    /// Tasks of whose exchanges it is due when they were answered with success.
+    pub of_ok: u64,
 }
 
 enum Chunk {
@@ -42,6 +44,8 @@ pub struct Recorder {
     chunks: SyncSender<Chunk>,
     dictionary: Arc<Mutex<Dictionary>>,
     live: Arc<Live>,
+    /// Exchanges kept for somebody who decides by them; `None`: nobody does.
+    kept: Arc<Mutex<Option<Vec<Exchange>>>>,
 }
 
 /// Ends the recording; not a clone, so that exactly one owner does.
@@ -74,6 +78,7 @@ impl Recording {
             chunks: sender,
             dictionary: Arc::default(),
             live: Arc::clone(&live),
+            kept: Arc::default(),
         };
         for span in expected {
             recorder.intern(Table::SpanName, &span.name);
@@ -144,6 +149,17 @@ impl Recorder {
         if !rows.is_empty() {
             let _ = self.chunks.send(Chunk::Spans(rows));
         }
+    }
+
+    /// Keeps the exchanges that come from now on in memory as well, until they are taken.
+    pub fn keep_exchanges(&self) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// The exchanges kept since the last time.
+    pub fn take_exchanges(&self) -> Vec<Exchange> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Returns when everything handed over before is written and counted.
@@ -240,6 +256,10 @@ impl Writer {
 
     fn count_exchanges(&mut self, rows: &[Exchange]) {
         self.completeness.exchanges(rows);
+        let kept = self.recorder.kept.lock();
+        if let Some(kept) = &mut *kept.unwrap_or_else(PoisonError::into_inner) {
+            kept.extend_from_slice(rows);
+        }
         for row in rows {
             self.second.stage = row.stage;
             self.second.done += 1;

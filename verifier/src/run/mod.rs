@@ -273,7 +273,7 @@ impl Conductor<'_> {
         let (expected, complete) = counts();
         self.recorder
             .observe(Observation::DrainStarted { expected, complete });
-        if self.plan.traces.spans.is_empty() {
+        if self.plan.span_names().is_empty() {
             return;
         }
         let deadline = tokio::time::sleep(self.plan.traces.drain);

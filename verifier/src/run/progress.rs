@@ -12,7 +12,7 @@ const LINE_EVERY_NS: u64 = 2_000_000_000;
 
 /// The progress line.
 pub struct Progress {
-    stages: Vec<(String, u64)>,
+    stages: Vec<String>,
     renew: bool,
     next_line_ns: u64,
 }
@@ -22,23 +22,12 @@ impl Progress {
     pub fn start(plan: &Plan, url: &str, headless: bool) -> Progress {
         let renew = stderr().is_terminal() && !headless;
         eprintln!(
-            "verifier: plan {}, {} stages, {} of load at {} {url}{}",
+            "verifier: plan {}, {} at {}",
             plan.name,
-            plan.stages.len(),
-            format_duration(plan.duration()),
-            plan.request.method,
-            plan.request.path,
+            load(plan),
+            target(plan, url),
         );
-        let stages = plan
-            .stages
-            .iter()
-            .map(|s| {
-                (
-                    s.name.clone(),
-                    u64::try_from(s.duration.as_nanos()).unwrap_or(u64::MAX),
-                )
-            })
-            .collect();
+        let stages = plan.stages.iter().map(|stage| stage.name.clone()).collect();
         Progress {
             stages,
             renew,
@@ -49,7 +38,9 @@ impl Progress {
     /// Renews the line with the figures of the last second.
     pub fn show(&mut self, recorder: &Recorder) {
         let second = recorder.live().second();
-        let (stage, _) = &self.stages[usize::from(second.stage).min(self.stages.len() - 1)];
+        let named = self.stages.get(usize::from(second.stage));
+        // A search has no stages beforehand.
+        let stage = named.map_or_else(|| format!("probe-{:02}", second.stage + 1), String::clone);
         let line = format!(
             "{stage:<18} {:>8} req/s  p50 {:>8}  p99 {:>8}  failed {}  traces {}/{}",
             second.done,
@@ -92,6 +83,31 @@ impl Progress {
             eprintln!("{line}");
         }
     }
+}
+
+/// How much load it is.
+fn load(plan: &Plan) -> String {
+    match &plan.search {
+        Some(search) => format!(
+            "a search from {} req/s in probes of {}",
+            search.start_rate,
+            format_duration(search.probe)
+        ),
+        None => format!(
+            "{} stages, {} of load",
+            plan.stages.len(),
+            format_duration(plan.duration())
+        ),
+    }
+}
+
+/// Where the load goes: the one request, or the tasks' names.
+fn target(plan: &Plan, url: &str) -> String {
+    if plan.tasks.is_empty() {
+        return format!("{} {url}{}", plan.request.method, plan.request.path);
+    }
+    let names: Vec<&str> = plan.tasks.iter().map(|task| task.name.as_str()).collect();
+    format!("{url}: {}", names.join(", "))
 }
 
 fn milliseconds(ns: u64) -> String {

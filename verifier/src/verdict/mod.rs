@@ -2,9 +2,11 @@
 
 pub mod align;
 pub mod compare;
+pub mod figures;
 pub mod judge;
 pub mod outcome;
 pub mod report;
+pub mod saturation;
 
 pub use outcome::*;
 pub use report::{read_verdict, schema, to_json, to_text, write_reports};
@@ -49,6 +51,8 @@ fn with_timeline<T>(
     let path = folder.plan();
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let plan = Plan::parse(&text, &path.display().to_string())?;
-    seen(&Timeline::new(&plan, folder.read()?))
+    let mut plan = Plan::parse(&text, &path.display().to_string())?;
+    let recorded = folder.read()?;
+    plan.stages.extend(align::planned_stages(&recorded)?);
+    seen(&Timeline::new(&plan, recorded))
 }

@@ -1,5 +1,7 @@
 //! The verdict as it is written: schema `verdict/1`. A figure that is unknown is `null`, never zero.
 
+pub use super::figures::{LoadWorker, Replica, TaskFigures};
+pub use super::saturation::{Limit, Probe, Saturation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,12 +51,18 @@ pub struct Verdict {
     pub outcome: Judgement,
     /// Why, in sentences, the weightiest first.
     pub reasons: Vec<String>,
+    /// What deserves a look and decides nothing, in sentences.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Which run this is.
     pub run: Run,
     /// Every check, with its evidence.
     pub checks: Vec<Check>,
-    /// The plan's stages, in order.
+    /// The plan's stages, in order; those of a search, in the order in which they were run.
     pub stages: Vec<Stage>,
+    /// The answer of a plan that searches; else `null`.
+    #[serde(default)]
+    pub saturation: Option<Saturation>,
     /// The trace receiver's books.
     pub receiver: Receiver,
     /// The span books of each process of the target, as far as it shows them.
@@ -113,13 +121,16 @@ pub struct Stage {
     /// `connections`, `users` or `rate`.
     #[schemars(extend("enum" = ["connections", "users", "rate"]))]
     pub kind: String,
-    /// Connections, users, or requests per second.
+    /// Connections, users, or requests per second; the most, where the load changes within the stage.
     pub size: f64,
     /// Measured: from the stage's start to its planned end, or to its last row where it was cut short.
     pub duration_seconds: f64,
     /// What became of the planned requests.
     pub exchanges: Exchanges,
-    /// Answers within `duration_seconds`, per second.
+    /// Open loop: requests per second that the plan asked for, the mean over `duration_seconds`.
+    #[serde(default)]
+    pub requested_per_second: Option<f64>,
+    /// Achieved: answers within `duration_seconds`, per second.
     pub requests_per_second: Option<f64>,
     /// Response time from the intended start, of every exchange that was sent, failures included.
     pub latency_ms: Distribution,
@@ -135,6 +146,12 @@ pub struct Stage {
     pub error_spans: ErrorSpans,
     /// The load generator's own health.
     pub generator: Generator,
+    /// The figures by task; empty where the plan has but one.
+    #[serde(default)]
+    pub tasks: Vec<TaskFigures>,
+    /// Which replica served how much, as far as root spans tell, by name.
+    #[serde(default)]
+    pub replicas: Vec<Replica>,
 }
 
 /// Counts of exchanges. `planned` is the sum of the six outcomes.
@@ -288,7 +305,7 @@ pub struct ErrorSpan {
 }
 
 /// The load generator's own health in a stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
     /// Most connections open at once.
     pub opened: Option<u64>,
@@ -300,6 +317,9 @@ pub struct Generator {
     pub cpu: Option<f64>,
     /// Both within the plan's bounds; `null` when the stage did not end.
     pub healthy: Option<bool>,
+    /// Each worker that took part.
+    #[serde(default)]
+    pub workers: Vec<LoadWorker>,
 }
 
 /// The trace receiver's books.

@@ -3,7 +3,10 @@
 
 mod endings;
 mod limits;
+mod reuse;
 mod server;
+mod shapes;
+mod tasks;
 
 use server::{Server, answer_ok};
 use std::collections::{BTreeMap, BTreeSet};

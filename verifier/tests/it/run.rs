@@ -1,6 +1,7 @@
 //! `verifier run`, end to end: the real binary, the real service, real sockets; faults where the far end has them.
 
 mod faulty;
+mod search;
 
 use faulty::faulty_service;
 use serde_json::Value;
@@ -456,4 +457,71 @@ fn what_can_not_work_is_refused_before_any_load() {
         assert!(text(&output).contains(why), "{args:?}: {}", text(&output));
     }
     let _: SocketAddr = taken.parse().unwrap();
+}
+
+#[test]
+fn the_named_plans_are_listed_printed_and_run_in_less_time() {
+    let plan = |args: &[&str]| {
+        let output = Command::new(VERIFIER).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list = plan(&["plan"]);
+    let names = "quick wrk-light wrk-medium wrk-high wrk-stress wrk locust-150 locust-300 locust-500 locust stress-1000";
+    for name in names.split(' ') {
+        assert!(
+            list.lines()
+                .any(|line| line.split(' ').next() == Some(name)),
+            "no {name} in {list}"
+        );
+        assert!(plan(&["plan", name]).contains(&format!("name = \"{name}\"")));
+    }
+    let folder = TempDir::new().unwrap();
+    let output = run(&folder, &["locust-150", "--scale-time", "0.01"]);
+    let verdict = verdict(&folder);
+    assert_complete(&verdict);
+    let stage = &verdict["stages"][0];
+    assert_eq!(stage["duration_seconds"], 1.2, "{}", text(&output));
+    assert!(
+        stage["generator"]["opened"].as_u64().unwrap() > 100,
+        "not all users were spawned: {stage}"
+    );
+}
+
+#[test]
+fn tasks_rotation_and_ramps_at_the_real_service() {
+    let folder = TempDir::new().unwrap();
+    let plan = plan(
+        &folder,
+        "name = 'mixed'
+         thresholds = ['error_rate==0', 'coverage==1']
+         [[stage]]\nname = 'ramp'\nkind = 'rate'\nrate = 50\nrate_to = 350\narrivals = 'poisson'\nduration = '1s'\nconnections = 20
+         [[stage]]\nname = 'rotate'\nkind = 'connections'\nconnections = 4\nreuse = 'rotate'\nconnection_lifetime = '100ms'\nduration = '1s'
+         [[stage]]\nname = 'fresh'\nkind = 'users'\nusers_from = 10\nusers = 2\nspawn_rate = 20\nwait = { constant = '20ms' }\nreuse = 'fresh'\nduration = '1s'
+         [[task]]\nname = 'predict'\nweight = 3\nmethod = 'POST'\npath = '/predict'\nheaders = { content-type = 'application/json' }
+         bodies = ['{\"sepal_length\":5.1,\"sepal_width\":3.5,\"petal_length\":1.4,\"petal_width\":0.2}']
+         [[task]]\nname = 'live'\npath = '/livez'\nspans = []\n",
+    );
+    let output = run(&folder, &[&plan, "--replicas", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let verdict = verdict(&folder);
+    assert_complete(&verdict);
+    for stage in verdict["stages"].as_array().unwrap() {
+        let tasks = stage["tasks"].as_array().unwrap();
+        assert_eq!(tasks[0]["traces_expected"], tasks[0]["exchanges"]["ok"]);
+        assert_eq!(tasks[1]["traces_expected"], 0);
+        assert!(tasks[1]["exchanges"]["ok"].as_u64().unwrap() > 0, "{stage}");
+    }
+    let ramp = &verdict["stages"][0];
+    assert_eq!(ramp["requested_per_second"], 200.0);
+    let report = fs::read_to_string(run_folder(&folder).join("report.md")).unwrap();
+    assert!(
+        report.contains(" of 200 |") && report.contains("| live |"),
+        "{report}"
+    );
+    // Rotated connections reach both replicas.
+    assert_eq!(
+        verdict["stages"][1]["replicas"].as_array().unwrap().len(),
+        2
+    );
 }

@@ -9,9 +9,11 @@ mod compare;
 mod figures;
 mod legacy;
 mod losses;
+mod replicas;
 mod reports;
 mod same_bytes;
 mod schema;
+mod tasks;
 mod traces;
 mod unfinished;
 

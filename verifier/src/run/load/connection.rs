@@ -4,6 +4,7 @@ use super::response::Parser;
 use crate::record::{Exchange, Outcome};
 use mio::net::TcpStream;
 use std::io::{ErrorKind, Write};
+use std::time::Duration;
 
 /// A request that was planned and has not ended.
 #[derive(Clone, Copy, Debug)]
@@ -15,12 +16,14 @@ pub(super) struct Pending {
     pub(super) connected_ns: u64,
     pub(super) sent_ns: u64,
     pub(super) first_byte_ns: u64,
+    pub(super) task: u8,
 }
 
 impl Pending {
-    pub(super) fn new(seq: u64, intended_ns: u64, ready_ns: u64) -> Pending {
+    pub(super) fn new(seq: u64, task: u8, intended_ns: u64, ready_ns: u64) -> Pending {
         Pending {
             seq,
+            task,
             intended_ns,
             ready_ns,
             connected_ns: 0,
@@ -51,6 +54,7 @@ impl Pending {
             stage,
             status,
             outcome,
+            task: self.task,
         }
     }
 }
@@ -70,7 +74,7 @@ pub(super) enum State {
 }
 
 /// One connection of a stage.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Connection {
     pub(super) state: State,
     pub(super) pending: Option<Pending>,
@@ -81,6 +85,8 @@ pub(super) struct Connection {
     pub(super) free_since_ns: u64,
     /// Open loop: it stands in the queue of free connections.
     pub(super) queued: bool,
+    /// An exchange that ends from then on is the last of the open connection.
+    pub(super) expires_ns: u64,
     /// Failures since the last whole answer.
     pub(super) failures: u32,
     /// Whole answers that came over the open connection.
@@ -94,22 +100,6 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(head_only: bool) -> Connection {
-        Connection {
-            state: State::Closed,
-            pending: None,
-            parser: Parser::new(head_only),
-            deadline_ns: 0,
-            free_since_ns: 0,
-            queued: false,
-            failures: 0,
-            answers: 0,
-            addresses_tried: 0,
-            addresses_failed: 0,
-            unwritten: Vec::new(),
-        }
-    }
-
     pub(super) fn is_free(&self) -> bool {
         matches!(self.state, State::Free(_))
     }
@@ -124,6 +114,15 @@ impl Connection {
             State::Busy(stream) => State::Free(stream),
             other => other,
         };
+    }
+
+    /// When it is closed, the kernel forgets it at once. What closes first would else hold its port for a
+    /// minute more (TIME_WAIT, RFC 9293 section 3.6.1): too few ports for a connection per request.
+    pub(super) fn forget_when_closed(&self) {
+        if let State::Busy(stream) | State::Free(stream) = &self.state {
+            // Without it, ports may run out, and rows with connect_error say so.
+            let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+        }
     }
 
     /// The kernel has taken the whole request.

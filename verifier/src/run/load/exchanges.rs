@@ -1,6 +1,6 @@
 //! One worker in one stage: the way of a request, from its connection to its row.
 
-use super::connection::{Pending, State};
+use super::connection::State;
 use super::response::Answer;
 use super::stage_run::StageRun;
 use crate::record::Outcome;
@@ -25,7 +25,7 @@ impl StageRun<'_, '_> {
                 return;
             };
             self.connections[number].queued = false;
-            if self.connections[number].is_free() {
+            if self.connections[number].is_free() || self.opens_for_a_request(number) {
                 self.pace.take_arrival();
                 let free_since_ns = self.connections[number].free_since_ns;
                 self.begin(number, intended_ns, intended_ns.max(free_since_ns));
@@ -35,8 +35,7 @@ impl StageRun<'_, '_> {
 
     /// Plans a request. It could be sent from `ready_ns` on, if the connection is open.
     pub(super) fn begin(&mut self, number: usize, intended_ns: u64, ready_ns: u64) {
-        let seq = self.worker.next_seq();
-        self.connections[number].pending = Some(Pending::new(seq, intended_ns, ready_ns));
+        self.connections[number].pending = Some(self.worker.plan(intended_ns, ready_ns));
         self.in_flight += 1;
         if self.connections[number].is_free() {
             self.send(number);
@@ -99,9 +98,11 @@ impl StageRun<'_, '_> {
         self.worker.stages.connected();
         self.opened += 1;
         self.health.most_opened = self.health.most_opened.max(self.opened);
+        let expires_ns = self.expires_ns(now);
         let connection = &mut self.connections[number];
         connection.state = State::Free(stream);
         connection.answers = 0;
+        connection.expires_ns = expires_ns;
         match &mut connection.pending {
             Some(pending) => {
                 pending.connected_ns = now;
@@ -118,12 +119,13 @@ impl StageRun<'_, '_> {
             return;
         };
         let key = self.worker.recorder.key();
-        let request = self.worker.requests.bytes(key, pending.seq);
+        let head_only = self.worker.requests.head_only(pending.task);
+        let request = self.worker.requests.bytes(key, pending.task, pending.seq);
         let now = self.worker.clock.now_ns();
         pending.sent_ns = now;
         let lag_ns = now.saturating_sub(pending.ready_ns);
         connection.deadline_ns = now + self.worker.timeout_ns;
-        connection.parser.reset();
+        connection.parser.reset_for(head_only);
         if connection.write(request).is_err() {
             self.opened -= 1;
             return self.refused(number, now);
@@ -198,12 +200,12 @@ impl StageRun<'_, '_> {
         connection.failures = 0;
         connection.answers += 1;
         // Half a request still unwritten would run into the next one.
-        let keep = keep_alive && connection.all_written();
+        let keep = keep_alive && connection.all_written() && now < connection.expires_ns;
         let intended_ns = self.end_exchange(number, outcome, status, now);
         if keep {
             self.connections[number].set_free();
         } else {
-            self.close(number);
+            self.leave(number);
         }
         self.go_on(number, intended_ns, now);
     }
@@ -214,13 +216,13 @@ impl StageRun<'_, '_> {
             if self.connections[number].is_free() {
                 self.free_up(number, now);
             } else if self.wanted(now) {
-                self.connect(number);
+                self.stand_by(number, now);
             }
             return;
         }
         let next_ns = self.pace.next_ns(intended_ns, now);
-        if next_ns >= self.pace.end_ns() {
-            return;
+        if next_ns >= self.pace.last_ns(number) {
+            return self.retire(number);
         }
         if next_ns <= now {
             // The answer was there when the events were fetched: since then only the generator was slow.
@@ -231,7 +233,7 @@ impl StageRun<'_, '_> {
     }
 
     /// Open loop: the connection waits for an arrival.
-    fn free_up(&mut self, number: usize, now: u64) {
+    pub(super) fn free_up(&mut self, number: usize, now: u64) {
         let connection = &mut self.connections[number];
         connection.deadline_ns = 0;
         connection.free_since_ns = self.woken_ns;
@@ -269,8 +271,7 @@ impl StageRun<'_, '_> {
         {
             // An open loop's oldest waiting request is the one that this connection would have carried.
             self.pace.take_arrival();
-            let seq = self.worker.next_seq();
-            self.connections[number].pending = Some(Pending::new(seq, intended_ns, now));
+            self.connections[number].pending = Some(self.worker.plan(intended_ns, now));
             self.in_flight += 1;
         }
         self.fail(number, Outcome::ConnectError, now);

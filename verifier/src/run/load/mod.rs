@@ -3,12 +3,15 @@
 //! One thread per worker, each with its own epoll and its own connections; workers share nothing on
 //! the way of a request and meet only at the borders of stages.
 
+mod arrivals;
 mod connection;
 mod exchanges;
 mod framing;
 mod pace;
+mod probes;
 mod request;
 mod response;
+mod reuse;
 mod schedule;
 mod stage_run;
 mod stages;
@@ -52,7 +55,7 @@ pub fn run(
 ) -> Result<()> {
     raise_open_files_limit();
     let stages = Stages::new(plan, options.workers, recorder, cancel);
-    let requests = request::render(&plan.request, target);
+    let requests = request::render(plan, target, options.seed);
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for number in 0..options.workers {

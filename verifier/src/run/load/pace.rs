@@ -1,5 +1,6 @@
 //! When requests are wanted: the arrival model of one stage, as one worker sees it. Pure arithmetic.
 
+use super::arrivals::ArrivalTimes;
 use crate::plan::{Load, Wait};
 use std::time::Duration;
 
@@ -17,8 +18,10 @@ pub(super) struct Pace {
     workers: u64,
     start_ns: u64,
     end_ns: u64,
-    /// Open loop: this worker's next request, counted within the worker.
-    next: u64,
+    /// Open loop: when this worker's requests are wanted.
+    arrivals: Option<ArrivalTimes>,
+    /// Users are stopped within the stage.
+    stopping: bool,
     random: u64,
 }
 
@@ -33,13 +36,17 @@ impl Pace {
     ) -> Pace {
         // A worker without a connection could carry nothing: it has no part in the arrivals either.
         let workers = (workers as u64).min(u64::from(load.connections()));
+        let takes_part = (worker as u64) < workers;
+        let arrivals = takes_part
+            .then(|| ArrivalTimes::new(load, worker as u64, workers, start_ns, duration, seed));
         Pace {
             load,
             worker: worker as u64,
             workers,
+            arrivals: arrivals.flatten(),
+            stopping: matches!(load, Load::Users { users_from, users, .. } if users < users_from),
             start_ns,
             end_ns: start_ns + nanoseconds(duration),
-            next: 0,
             random: (seed ^ (worker as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1,
         }
     }
@@ -78,16 +85,48 @@ impl Pace {
 
     /// When connection (or user) `number` of this worker is to be opened; in a closed loop, for its first request.
     pub(super) fn first_ns(&self, number: usize) -> u64 {
-        let before = f64::from(self.connection(number));
-        let gap_ns = match self.load {
-            Load::Users { spawn_rate, .. } => 1e9 / spawn_rate,
-            // All at once would overflow the target's accept queue, and a dropped SYN costs a second.
+        let place = self.connection(number);
+        let (at_once, spawn_gap_ns) = match self.load {
+            Load::Users {
+                users_from,
+                spawn_rate,
+                ..
+            } => (users_from, 1e9 / spawn_rate),
             Load::Connections { connections } | Load::Rate { connections, .. } => {
-                let tenth = (self.end_ns - self.start_ns) as f64 / 10.0;
-                OPENING_GAP_NS.min(tenth / f64::from(connections))
+                (connections, 0.0)
             }
         };
-        self.start_ns + (before * gap_ns) as u64
+        if place >= at_once {
+            return self.start_ns + (f64::from(place - at_once) * spawn_gap_ns) as u64;
+        }
+        // All at once would overflow the target's accept queue, and a dropped SYN costs a second.
+        let tenth = (self.end_ns - self.start_ns) as f64 / 10.0;
+        let gap_ns = OPENING_GAP_NS.min(tenth / f64::from(at_once));
+        self.start_ns + (f64::from(place) * gap_ns) as u64
+    }
+
+    /// From when on connection (or user) `number` of this worker begins nothing more: the stage's end, or
+    /// before, for a user who is stopped. Users who came last go first.
+    pub(super) fn last_ns(&self, number: usize) -> u64 {
+        if !self.stopping {
+            return self.end_ns;
+        }
+        let Load::Users {
+            users_from,
+            users,
+            spawn_rate,
+            ..
+        } = self.load
+        else {
+            return self.end_ns;
+        };
+        let place = self.connection(number);
+        if place < users {
+            return self.end_ns;
+        }
+        let before = f64::from(users_from - 1 - place);
+        self.end_ns
+            .min(self.start_ns + (before / spawn_rate * 1e9) as u64)
     }
 
     /// When a closed-loop connection wants its next request, its last having been wanted at
@@ -115,29 +154,24 @@ impl Pace {
 
     /// Open loop: when the next request of this worker is wanted; `None` when all have been taken.
     pub(super) fn arrival_ns(&self) -> Option<u64> {
-        let Load::Rate { rate, .. } = self.load else {
-            return None;
-        };
-        let index = self.next * self.workers + self.worker;
-        // Each from the start anew: nothing adds up over a long stage.
-        let at_ns = self.start_ns + (index as f64 / rate * 1e9).round() as u64;
-        (at_ns < self.end_ns && self.takes_part()).then_some(at_ns)
+        let at_ns = self.arrivals.as_ref()?.next_ns();
+        (at_ns < self.end_ns).then_some(at_ns)
     }
 
     /// Open loop: how long after now the next wake-up may be at the earliest. Only where arrivals are denser
     /// than [`WAKE_GAP_NS`] anyway: to wake for each would cost more than to send it.
     pub(super) fn wake_gap_ns(&self) -> u64 {
-        match self.load {
-            Load::Rate { rate, .. } if self.workers as f64 / rate * 1e9 < WAKE_GAP_NS as f64 => {
-                WAKE_GAP_NS
-            }
+        match &self.arrivals {
+            Some(arrivals) if arrivals.denser_than(WAKE_GAP_NS) => WAKE_GAP_NS,
             _ => 0,
         }
     }
 
     /// Open loop: takes the request that [`Pace::arrival_ns`] gave.
     pub(super) fn take_arrival(&mut self) {
-        self.next += 1;
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.take();
+        }
     }
 
     /// A number for back-off's jitter and for waits (xorshift64, Marsaglia 2003).
@@ -161,7 +195,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_open_loop_wants_exactly_rate_times_duration(rate in 1_u32..5000, seconds in 1_u64..5, workers in 1_usize..5) {
-            let load = Load::Rate { rate: f64::from(rate), connections: 2 };
+            let load = Load::rate(f64::from(rate), 2);
             let mut all = Vec::new();
             for worker in 0..workers {
                 let mut pace = Pace::new(load, worker, workers, 1000, Duration::from_secs(seconds), 1);
@@ -196,6 +230,7 @@ mod tests {
     fn users_wait_as_told() {
         let users = |wait| {
             let load = Load::Users {
+                users_from: 0,
                 users: 4,
                 spawn_rate: 2.0,
                 wait,
@@ -221,5 +256,35 @@ mod tests {
         let seen: std::collections::BTreeSet<u64> =
             (0..100).map(|_| between.next_ns(0, 100)).collect();
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [105, 106, 107]);
+    }
+
+    #[test]
+    fn users_go_up_and_down_at_their_rate() {
+        let pace = |users_from, users| {
+            let load = Load::Users {
+                users_from,
+                users,
+                spawn_rate: 2.0,
+                wait: Wait::Constant(Duration::ZERO),
+            };
+            Pace::new(load, 0, 1, 0, Duration::from_secs(60), 9)
+        };
+        let end = 60_000_000_000;
+        let up = pace(2, 5);
+        assert_eq!(up.connections(), 5);
+        assert!(up.first_ns(1) < 1_000_000, "those who are there already");
+        assert_eq!(
+            [2, 3, 4].map(|user| up.first_ns(user)),
+            [0, 500_000_000, 1_000_000_000]
+        );
+        assert_eq!(up.last_ns(4), end);
+        let down = pace(5, 2);
+        assert_eq!(down.connections(), 5);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|user| down.last_ns(user)),
+            [end, end, 1_000_000_000, 500_000_000, 0]
+        );
+        // Faster than the stage is long, they all are there or gone; slower, they go on to its end.
+        assert_eq!(pace(500, 1).last_ns(1), end);
     }
 }

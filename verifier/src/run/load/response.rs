@@ -95,6 +95,12 @@ impl Parser {
         };
     }
 
+    /// Makes ready for the answer to another kind of request.
+    pub fn reset_for(&mut self, head_only: bool) {
+        self.head_only = head_only;
+        self.reset();
+    }
+
     /// Bytes of the answer so far, interim answers included.
     pub fn bytes(&self) -> u64 {
         self.bytes

@@ -1,9 +1,10 @@
 //! One worker in one stage: the event loop that starts what is due, sleeps, and gives up what is overdue.
 
-use super::connection::{Connection, Pending, State};
+use super::connection::{Connection, State};
 use super::pace::{Pace, nanoseconds};
 use super::schedule::ALARM;
 use super::worker::Worker;
+use crate::plan::Reuse;
 use crate::record::{Exchange, Outcome, Sketch};
 use anyhow::{Context, Result};
 use mio::event::Event;
@@ -31,6 +32,7 @@ pub(super) struct StageRun<'a, 'b> {
     pub(super) worker: &'a mut Worker<'b>,
     pub(super) index: u16,
     pub(super) pace: Pace,
+    pub(super) reuse: Reuse,
     pub(super) connections: Vec<Connection>,
     /// Open loop: connections without a request. May name some that have closed since.
     pub(super) free: VecDeque<usize>,
@@ -47,13 +49,18 @@ pub(super) struct StageRun<'a, 'b> {
 }
 
 impl<'a, 'b> StageRun<'a, 'b> {
-    pub(super) fn new(worker: &'a mut Worker<'b>, index: u16, pace: Pace) -> StageRun<'a, 'b> {
-        let head_only = worker.requests.head_only;
-        let connection = |_| Connection::new(head_only);
+    pub(super) fn new(
+        worker: &'a mut Worker<'b>,
+        index: u16,
+        pace: Pace,
+        reuse: Reuse,
+    ) -> StageRun<'a, 'b> {
+        let connection = |_| Connection::default();
         StageRun {
             index,
             connections: (0..pace.connections()).map(connection).collect(),
             pace,
+            reuse,
             free: VecDeque::new(),
             unread: Vec::new(),
             in_flight: 0,
@@ -161,10 +168,14 @@ impl<'a, 'b> StageRun<'a, 'b> {
         while let Some((due_ns, number)) = self.worker.schedule.due(now) {
             if self.pace.is_open() {
                 if matches!(self.connections[number].state, State::Closed) && self.wanted(now) {
-                    self.connect(number);
+                    self.stand_by(number, now);
                 }
-            } else if due_ns < self.pace.end_ns() && self.connections[number].pending.is_none() {
-                self.begin(number, due_ns, due_ns);
+            } else if self.connections[number].pending.is_none() {
+                if due_ns < self.pace.last_ns(number) {
+                    self.begin(number, due_ns, due_ns);
+                } else {
+                    self.retire(number);
+                }
             }
         }
         self.start_arrivals(now);
@@ -202,7 +213,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
     fn leave_unsent(&mut self, now: u64) {
         while let Some(intended_ns) = self.pace.arrival_ns() {
             self.pace.take_arrival();
-            let pending = Pending::new(self.worker.next_seq(), intended_ns, now);
+            let pending = self.worker.plan(intended_ns, now);
             self.record(pending.row(Outcome::Unsent, 0, 0, 0, self.index, now));
         }
         for number in 0..self.connections.len() {

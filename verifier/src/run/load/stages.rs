@@ -1,5 +1,6 @@
 //! The borders of stages, where all workers meet: a common start, a common end, a common decision to go on.
 
+use super::probes::Probes;
 use crate::plan::{Plan, Stage};
 use crate::record::{Observation, Recorder};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -16,13 +17,16 @@ pub(super) struct Stages<'a> {
     pub(super) recorder: &'a Recorder,
     cancel: &'a CancellationToken,
     border: Barrier,
-    proceed: AtomicBool,
     start_ns: AtomicU64,
     first_start_ns: AtomicU64,
     planned: AtomicU64,
     ever_connected: AtomicBool,
     given_up: AtomicBool,
     last_error: Mutex<String>,
+    /// The stage that runs.
+    current: Mutex<Option<Stage>>,
+    /// Who decides on the next stage, where the plan does not.
+    probes: Mutex<Option<Probes>>,
 }
 
 impl<'a> Stages<'a> {
@@ -38,34 +42,41 @@ impl<'a> Stages<'a> {
             recorder,
             cancel,
             border: Barrier::new(workers),
-            proceed: AtomicBool::new(true),
             start_ns: AtomicU64::new(0),
             first_start_ns: AtomicU64::new(0),
             planned: AtomicU64::new(0),
             ever_connected: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
             last_error: Mutex::default(),
+            current: Mutex::default(),
+            probes: Mutex::new(Probes::new(plan, recorder)),
         }
     }
 
-    /// Waits for all workers; then the start of the stage on the run's clock, or `None` when the load is over.
-    pub(super) fn begin(&self, index: u16) -> Option<(&'a Stage, u64)> {
-        let stage = self.plan.stages.get(usize::from(index));
+    /// Waits for all workers; then the stage and its start on the run's clock, or `None` when the load is over.
+    pub(super) fn begin(&self, index: u16) -> Option<(Stage, u64)> {
         if self.border.wait().is_leader() {
-            let proceed = stage.is_some() && !self.stopped();
-            self.proceed.store(proceed, SeqCst);
-            if proceed {
+            let stage = self.next(index).filter(|_| !self.stopped());
+            if stage.is_some() {
                 self.recorder
                     .observe(Observation::StageStarted { stage: index });
                 let now = self.recorder.clock().now_ns();
                 self.start_ns.store(now, SeqCst);
                 let _ = self.first_start_ns.compare_exchange(0, now, SeqCst, SeqCst);
             }
+            *lock(&self.current) = stage;
         }
         self.border.wait();
-        stage
-            .filter(|_| self.proceed.load(SeqCst))
-            .map(|stage| (stage, self.start_ns.load(SeqCst)))
+        let stage = lock(&self.current).clone();
+        stage.map(|stage| (stage, self.start_ns.load(SeqCst)))
+    }
+
+    fn next(&self, index: u16) -> Option<Stage> {
+        match lock(&self.probes).as_mut() {
+            Some(probes) if !self.stopped() => probes.next(&|| self.stopped()),
+            Some(_) => None,
+            None => self.plan.stages.get(usize::from(index)).cloned(),
+        }
     }
 
     /// Waits until every worker has handed over its rows of the stage.
@@ -122,6 +133,6 @@ impl<'a> Stages<'a> {
     }
 }
 
-fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
-    text.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

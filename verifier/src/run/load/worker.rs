@@ -1,6 +1,7 @@
 //! One worker: a thread that goes through the stages with the others, and says how it did in each.
 
 use super::Target;
+use super::connection::Pending;
 use super::pace::{Pace, nanoseconds};
 use super::request::Requests;
 use super::schedule::Schedule;
@@ -49,7 +50,7 @@ pub(super) fn run(
         };
         let before = worker.planned;
         if failed.is_ok() {
-            failed = worker.stage(index, stage, start_ns);
+            failed = worker.stage(index, &stage, start_ns);
         }
         // A worker that failed still comes to every border: the others wait for it there.
         stages.end(index, worker.planned - before);
@@ -88,7 +89,8 @@ impl Worker<'_> {
             self.seed ^ u64::from(index),
         );
         let connections = pace.connections();
-        let (health, result) = StageRun::new(self, index, pace).run();
+        self.requests.say(stage.reuse);
+        let (health, result) = StageRun::new(self, index, pace, stage.reuse).run();
         self.hand_over();
         self.schedule.clear();
         if connections > 0 {
@@ -123,8 +125,14 @@ impl Worker<'_> {
         }
     }
 
+    /// Plans a request, which could be sent from `ready_ns` on.
+    pub(super) fn plan(&mut self, intended_ns: u64, ready_ns: u64) -> Pending {
+        let seq = self.next_seq();
+        Pending::new(seq, self.requests.task(seq), intended_ns, ready_ns)
+    }
+
     /// The number of the next request: unique in the run without asking the other workers.
-    pub(super) fn next_seq(&mut self) -> u64 {
+    fn next_seq(&mut self) -> u64 {
         let seq = self.planned * self.stages.workers as u64 + self.number as u64;
         self.planned += 1;
         seq

@@ -20,14 +20,24 @@ pub use intake::{Intake, NotTaken, Taken};
 pub use otlp::OtlpReceiver;
 pub use wire::Malformed;
 
-use crate::plan::{On, Plan};
+use crate::plan::{ExpectedSpan, On, Plan};
 use crate::record::Expected;
 
 /// The plan's expected spans, as the recorder follows them.
 pub fn expected(plan: &Plan) -> Vec<Expected> {
-    let follow = |span: &crate::plan::ExpectedSpan| Expected {
-        name: span.name.clone(),
-        of_every_answer: span.on == On::Answered,
+    let tasks = plan.spans_by_task();
+    // Bit i: task i expects the span, and `due` of it.
+    let bits = |name: &str, due: &dyn Fn(On) -> bool| {
+        let expects = |spans: &&[ExpectedSpan]| spans.iter().any(|s| s.name == name && due(s.on));
+        let tasks = tasks.iter().enumerate();
+        tasks
+            .filter(|(_, spans)| expects(spans))
+            .fold(0, |bits, (task, _)| bits | 1 << task)
     };
-    plan.traces.spans.iter().map(follow).collect()
+    let follow = |name: &str| Expected {
+        name: name.to_owned(),
+        of_answered: bits(name, &|on| on == On::Answered),
+        of_ok: bits(name, &|_| true),
+    };
+    plan.span_names().into_iter().map(follow).collect()
 }

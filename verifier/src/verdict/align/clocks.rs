@@ -32,12 +32,12 @@ impl SenderOffset {
 /// offset o: `sent <= s - o` and `e - o <= done`, so `e - done <= o <= s - sent`.
 pub(super) fn offsets(timeline: &Timeline<'_>) -> BTreeMap<u16, SenderOffset> {
     let origin = timeline.recorded.origin_unix_ns.cast_signed();
-    let root_name = timeline.names.first().copied().flatten();
     let mut offsets: BTreeMap<u16, SenderOffset> = BTreeMap::new();
     for (exchange, spans) in timeline
         .all()
         .filter(|(exchange, _)| exchange.outcome.answered())
     {
+        let root_name = timeline.expected(exchange).names.first().copied().flatten();
         for span in spans.iter().filter(|span| Some(span.name) == root_name) {
             let start = span.start_unix_ns.cast_signed().wrapping_sub(origin);
             let end = span.end_unix_ns.cast_signed().wrapping_sub(origin);

@@ -7,9 +7,27 @@ mod trace;
 pub use clocks::SenderOffset;
 pub use trace::{Fault, Trace, with_repeats};
 
-use crate::plan::Plan;
+use crate::plan::{ExpectedSpan, Plan, Stage};
 use crate::record::{Exchange, Observation, Recorded, Span, Table};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
+
+/// The stages that a search decided on while it ran, in order.
+///
+/// # Errors
+/// When the journal's text of one is damaged.
+pub fn planned_stages(recorded: &Recorded) -> Result<Vec<Stage>> {
+    let planned = recorded
+        .journal
+        .iter()
+        .filter_map(|entry| match &entry.observation {
+            Observation::StagePlanned { toml, .. } => Some(toml),
+            _ => None,
+        });
+    planned
+        .map(|toml| Stage::from_toml(toml).context("a stage_planned of the journal is damaged"))
+        .collect()
+}
 
 /// A run, joined.
 pub struct Timeline<'a> {
@@ -23,7 +41,16 @@ pub struct Timeline<'a> {
     stages: Vec<std::ops::Range<usize>>,
     /// Offsets of senders' clocks, by number of the source.
     pub offsets: BTreeMap<u16, SenderOffset>,
-    /// Numbers of the expected spans' names, in the plan's order; `None`: never received.
+    /// What is expected of each task's traces.
+    expected: Vec<Expected<'a>>,
+}
+
+/// The spans that a task's traces must hold.
+#[derive(Clone, Debug)]
+pub struct Expected<'a> {
+    /// As planned, root first.
+    pub spans: &'a [ExpectedSpan],
+    /// Numbers of their names, in the same order; `None`: never received.
     pub names: Vec<Option<u16>>,
 }
 
@@ -58,19 +85,19 @@ impl<'a> Timeline<'a> {
         let stages = (0..plan.stages.len())
             .map(|s| rows_of(&recorded.exchanges, s))
             .collect();
-        let names = plan
-            .traces
-            .spans
-            .iter()
-            .map(|s| recorded.dictionary.number(Table::SpanName, &s.name))
-            .collect();
+        let number = |s: &ExpectedSpan| recorded.dictionary.number(Table::SpanName, &s.name);
+        let expected = plan.spans_by_task().into_iter().map(|spans| Expected {
+            spans,
+            names: spans.iter().map(number).collect(),
+        });
+        let expected = expected.collect();
         let mut timeline = Timeline {
             plan,
             recorded,
             spans_of,
             stages,
             offsets: BTreeMap::new(),
-            names,
+            expected,
         };
         timeline.offsets = clocks::offsets(&timeline);
         timeline
@@ -79,6 +106,12 @@ impl<'a> Timeline<'a> {
     /// The stage's exchanges, each with its spans in the order of their arrival.
     pub fn stage(&self, index: usize) -> impl Iterator<Item = (&Exchange, &[Span])> {
         self.stages[index].clone().map(|row| self.row(row))
+    }
+
+    /// The stage's exchanges alone, of all tasks or of one.
+    pub fn exchanges(&self, index: usize, task: Option<u8>) -> impl Iterator<Item = &Exchange> {
+        let exchanges = self.recorded.exchanges[self.stages[index].clone()].iter();
+        exchanges.filter(move |exchange| task.is_none_or(|task| task == exchange.task))
     }
 
     /// Every exchange of the plan's stages with its spans.
@@ -92,6 +125,13 @@ impl<'a> Timeline<'a> {
             &self.recorded.exchanges[row],
             &self.recorded.spans[from as usize..to as usize],
         )
+    }
+
+    /// What is expected of an exchange's trace. A row whose task is not in the plan is damaged; it is held
+    /// to the first.
+    pub fn expected(&self, exchange: &Exchange) -> &Expected<'a> {
+        let task = usize::from(exchange.task);
+        self.expected.get(task).unwrap_or(&self.expected[0])
     }
 
     /// The trace of an exchange.

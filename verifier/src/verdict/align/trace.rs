@@ -56,7 +56,8 @@ impl<'s> Trace<'s> {
         exchange: &Exchange,
         spans: &'s [Span],
     ) -> Trace<'s> {
-        let plan = &timeline.plan.traces.spans;
+        let expected = timeline.expected(exchange);
+        let plan = expected.spans;
         let mut trace = Trace {
             spans: vec![None; plan.len()],
             any: !spans.is_empty(),
@@ -68,7 +69,7 @@ impl<'s> Trace<'s> {
                 trace.duplicates += 1;
                 continue;
             }
-            let Some(place) = timeline
+            let Some(place) = expected
                 .names
                 .iter()
                 .position(|name| *name == Some(span.name))
@@ -110,10 +111,11 @@ impl<'s> Trace<'s> {
     /// Of several spans of one expected name, the one that is as expected counts, whichever came first:
     /// a retry on the way leaves a second root with another parent.
     fn prefer_sound(&mut self, timeline: &Timeline<'_>, exchange: &Exchange, spans: &'s [Span]) {
-        for (place, expected) in timeline.plan.traces.spans.iter().enumerate() {
+        let names = &timeline.expected(exchange).names;
+        for (place, expected) in timeline.expected(exchange).spans.iter().enumerate() {
             let parent = self.parent_of(place, timeline, exchange);
             let sound = |span: &&Span| {
-                Some(span.name) == timeline.names[place]
+                Some(span.name) == names[place]
                     && span.kind == expected.kind.code()
                     && parent.is_none_or(|parent| parent == span.parent_span_id)
             };
@@ -126,7 +128,7 @@ impl<'s> Trace<'s> {
     /// The span id that the parent of the expected span at `place` must have; `None` where that parent
     /// is itself missing: a child is not blamed for it.
     fn parent_of(&self, place: usize, timeline: &Timeline<'_>, exchange: &Exchange) -> Option<u64> {
-        let plan = &timeline.plan.traces.spans;
+        let plan = timeline.expected(exchange).spans;
         match &plan[place].parent {
             None => Some(u64::from_be_bytes(
                 timeline.recorded.key.client_span_id(exchange.seq),

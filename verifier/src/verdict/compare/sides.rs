@@ -65,6 +65,9 @@ impl Side {
         if self.plan.request != other.plan.request {
             differences.push("the plans differ: their requests are not the same".to_owned());
         }
+        if self.plan.tasks != other.plan.tasks {
+            differences.push("the plans differ: their tasks are not the same".to_owned());
+        }
         if self.plan.traces.spans != other.plan.traces.spans {
             differences.push("the plans differ: they expect other spans".to_owned());
         }

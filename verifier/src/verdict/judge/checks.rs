@@ -15,24 +15,33 @@ const BOOKS: &str = "books_balance";
 /// Name of the check on the services' span books.
 const ACCOUNTED: &str = "spans_accounted";
 
-/// Every check: first those on the run, then those on each stage, then the plan's thresholds.
+/// Every check: first those on the run, then those on each stage, the plan's thresholds last.
 pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<Check> {
     let mut checks = vec![whole(timeline, run), answered(timeline, stages)];
     checks.extend(alive(timeline));
     for (index, stage) in stages.iter().enumerate() {
-        checks.push(books(timeline, index, stage));
-        checks.push(generator(timeline, stage));
-        let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
-        let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
-        let judged = |metric| thresholds().any(|t| t.metric == metric);
-        if !judged(Metric::ErrorRate) {
-            checks.push(nothing_unsent(stage));
+        match timeline.plan.search {
+            None => checks.extend(of_stage(timeline, index, stage)),
+            // That a probe does not meet the thresholds is an answer, not a failure.
+            Some(_) => checks.push(books(timeline, index, stage)),
         }
-        if !judged(Metric::Coverage) && !timeline.plan.traces.spans.is_empty() {
-            checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
-        }
-        checks.extend(thresholds().map(|t| threshold(t, stage)));
     }
+    checks
+}
+
+/// The checks on one stage.
+pub(super) fn of_stage(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Vec<Check> {
+    let mut checks = vec![books(timeline, index, stage), generator(timeline, stage)];
+    let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
+    let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
+    let judged = |metric| thresholds().any(|t| t.metric == metric);
+    if !judged(Metric::ErrorRate) {
+        checks.push(nothing_unsent(stage));
+    }
+    if !judged(Metric::Coverage) && !timeline.plan.span_names().is_empty() {
+        checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
+    }
+    checks.extend(thresholds().map(|t| threshold(t, stage)));
     checks
 }
 
@@ -240,6 +249,10 @@ fn threshold(threshold: &Threshold, stage: &Stage) -> Check {
         Metric::ErrorRate => sent_any.then(|| 1.0 - exchanges.ok as f64 / exchanges.planned as f64),
         Metric::Coverage => stage.traces.coverage,
         Metric::RequestsPerSecond => stage.requests_per_second,
+        Metric::StarvedReplicas => {
+            let starved = stage.replicas.iter().filter(|r| r.starved).count();
+            (!stage.replicas.is_empty()).then_some(starved as f64)
+        }
     };
     let holds = value.map(|value| threshold.operator.holds(value, threshold.limit));
     let mut outcome = judgement(holds);
@@ -290,6 +303,16 @@ fn evidence(threshold: &Threshold, stage: &Stage, value: Option<f64>) -> Vec<Str
             exchanges.ok + exchanges.http_error,
             stage.duration_seconds
         )],
+        Metric::StarvedReplicas => {
+            let starved = stage.replicas.iter().filter(|r| r.starved);
+            let mut evidence = vec![format!(
+                "{} replicas are known, {} of them ready before the second half",
+                stage.replicas.len(),
+                stage.replicas.iter().filter(|r| r.ready).count()
+            )];
+            evidence.extend(starved.map(|r| format!("{} was starved", r.source)));
+            evidence
+        }
         Metric::Latency(_) | Metric::ServiceTime(_) => few(value, stage.latency_ms.n),
         Metric::Span(name, _) => few(value, stage.spans_ms.get(name).map_or(0, |d| d.n)),
     }

@@ -77,13 +77,15 @@ pub(super) fn of_spans(ns: &mut [u64]) -> SpanDistribution {
     }
 }
 
-/// Latency and service time of a stage's exchanges that were sent, in that order.
-pub(super) fn of_stage(timeline: &Timeline<'_>, stage: usize) -> (Distribution, Distribution) {
+/// Latency and service time, in that order, of a stage's exchanges that were sent, or of one of its tasks'.
+pub(super) fn of_stage(
+    timeline: &Timeline<'_>,
+    stage: usize,
+    task: Option<u8>,
+) -> (Distribution, Distribution) {
     let sent = || {
-        timeline
-            .stage(stage)
-            .map(|(exchange, _)| exchange)
-            .filter(|e| e.outcome.sent())
+        let exchanges = timeline.exchanges(stage, task);
+        exchanges.filter(|e| e.outcome.sent())
     };
     let mut latencies: Vec<u64> = sent().map(Exchange::latency_ns).collect();
     let latency = distribution(&mut latencies);

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 pub(super) fn matrix(timeline: &Timeline<'_>, stage: usize) -> ErrorSpans {
     let mut matrix: BTreeMap<String, BTreeMap<String, MatrixCell>> = BTreeMap::new();
     let mut errors: BTreeMap<(String, String), MatrixCell> = BTreeMap::new();
-    let judged = !timeline.plan.traces.spans.is_empty();
+    let judged = |exchange: &Exchange| !timeline.expected(exchange).spans.is_empty();
     for (exchange, spans) in timeline
         .stage(stage)
-        .filter(|(e, _)| judged && e.outcome.sent())
+        .filter(|(e, _)| judged(e) && e.outcome.sent())
     {
         let trace = timeline.trace(exchange, spans);
         let status = match trace.root() {

@@ -4,9 +4,10 @@ use crate::record::Outcome;
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::Exchanges;
 
-pub(super) fn count(timeline: &Timeline<'_>, stage: usize) -> Exchanges {
+/// Counts a stage's exchanges, or those of one of its tasks.
+pub(super) fn count(timeline: &Timeline<'_>, stage: usize, task: Option<u8>) -> Exchanges {
     let mut counts = Exchanges::default();
-    for (exchange, _) in timeline.stage(stage) {
+    for exchange in timeline.exchanges(stage, task) {
         counts.planned += 1;
         counts.sent += u64::from(exchange.outcome.sent());
         let count = match exchange.outcome {
@@ -47,11 +48,12 @@ pub(super) fn per_second(
     timeline: &Timeline<'_>,
     stage: usize,
     duration_seconds: f64,
+    task: Option<u8>,
 ) -> Option<f64> {
     let end_ns = timeline.stage_start_ns(stage)? + (duration_seconds * 1e9).round() as u64;
     let answered = timeline
-        .stage(stage)
-        .filter(|(e, _)| e.outcome.answered() && e.done_ns <= end_ns)
+        .exchanges(stage, task)
+        .filter(|e| e.outcome.answered() && e.done_ns <= end_ns)
         .count();
     (answered > 0 && duration_seconds > 0.0).then(|| answered as f64 / duration_seconds)
 }

@@ -6,8 +6,11 @@ mod error_spans;
 mod exchanges;
 mod generator;
 mod losses;
+mod replicas;
+mod saturation;
 mod spans;
 mod tail;
+mod tasks;
 mod traces;
 
 pub use checks::unfit;
@@ -24,24 +27,32 @@ const EXAMPLES: usize = 5;
 /// Judges a joined run.
 pub fn judge(timeline: &Timeline<'_>) -> Verdict {
     let receiver = receiver(timeline);
+    let lives = replicas::lives(timeline);
     let stages: Vec<Stage> = (0..timeline.plan.stages.len())
-        .map(|index| stage(timeline, index, &receiver))
+        .map(|index| stage(timeline, index, &receiver, &lives))
         .collect();
     let run = run(timeline);
     let services = losses::services(timeline);
     let losses = losses::attribute(&services, &stages, &receiver);
     let mut checks = checks::all(timeline, &run, &stages);
     checks.extend(checks::accounted(&services, &losses));
+    let saturation = saturation::answer(timeline, &stages);
+    checks.extend(saturation.as_ref().map(saturation::check));
     let outcome = checks::outcome(&checks);
     let mut reasons = checks::reasons(&checks, &stages, outcome);
+    if outcome == Judgement::Pass {
+        reasons.splice(0..0, saturation.as_ref().map(saturation::sentence));
+    }
     reasons.extend(checks::whereabouts(&losses));
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,
         reasons,
+        warnings: replicas::warnings(timeline, &stages),
         run,
         checks,
         stages,
+        saturation,
         receiver,
         services,
         losses,
@@ -49,17 +60,23 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
     }
 }
 
-fn stage(timeline: &Timeline<'_>, index: usize, receiver: &Receiver) -> Stage {
+fn stage(
+    timeline: &Timeline<'_>,
+    index: usize,
+    receiver: &Receiver,
+    lives: &replicas::Lives,
+) -> Stage {
     let plan = &timeline.plan.stages[index];
     let duration = exchanges::duration_seconds(timeline, index);
-    let (latency_ms, service_time_ms) = distribution::of_stage(timeline, index);
+    let (latency_ms, service_time_ms) = distribution::of_stage(timeline, index, None);
     Stage {
         name: plan.name.clone(),
         kind: plan.load.kind().to_owned(),
         size: plan.load.size(),
         duration_seconds: duration,
-        exchanges: exchanges::count(timeline, index),
-        requests_per_second: exchanges::per_second(timeline, index, duration),
+        exchanges: exchanges::count(timeline, index, None),
+        requested_per_second: plan.requested_rate(duration),
+        requests_per_second: exchanges::per_second(timeline, index, duration, None),
         latency_ms,
         service_time_ms,
         traces: traces::count(timeline, index, receiver),
@@ -67,6 +84,8 @@ fn stage(timeline: &Timeline<'_>, index: usize, receiver: &Receiver) -> Stage {
         tail: tail::attribute(timeline, index),
         error_spans: error_spans::matrix(timeline, index),
         generator: generator::health(timeline, index),
+        tasks: tasks::figures(timeline, index, duration),
+        replicas: replicas::shares(timeline, index, duration, lives),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How long each expected span took.
 
 use super::distribution;
+use crate::plan::ExpectedSpan;
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::SpanDistribution;
 use std::collections::BTreeMap;
@@ -10,17 +11,24 @@ pub(super) fn durations(
     timeline: &Timeline<'_>,
     stage: usize,
 ) -> BTreeMap<String, SpanDistribution> {
-    let expected = &timeline.plan.traces.spans;
-    let mut ns: Vec<Vec<u64>> = vec![Vec::new(); expected.len()];
+    let names = timeline.plan.span_names();
+    let mut ns: Vec<Vec<u64>> = vec![Vec::new(); names.len()];
+    // Each task's expected spans, as places among all.
+    let places = timeline.plan.spans_by_task().into_iter().map(|spans| {
+        let place = |span: &ExpectedSpan| names.iter().position(|name| *name == span.name);
+        spans.iter().filter_map(place).collect::<Vec<usize>>()
+    });
+    let places: Vec<Vec<usize>> = places.collect();
     for (exchange, spans) in timeline.stage(stage) {
         let trace = timeline.trace(exchange, spans);
-        for (place, span) in trace.spans.iter().enumerate() {
-            ns[place].extend(span.map(|span| span.duration_ns()));
+        let places = places.get(usize::from(exchange.task)).unwrap_or(&places[0]);
+        for (span, place) in trace.spans.iter().zip(places) {
+            ns[*place].extend(span.map(|span| span.duration_ns()));
         }
     }
-    expected
-        .iter()
+    names
+        .into_iter()
         .zip(&mut ns)
-        .map(|(span, ns)| (span.name.clone(), distribution::of_spans(ns)))
+        .map(|(name, ns)| (name.to_owned(), distribution::of_spans(ns)))
         .collect()
 }

@@ -8,7 +8,12 @@ use crate::verdict::outcome::{Tail, TailPart};
 const FEWEST: usize = 1000;
 
 /// The parts of one exchange's latency, nanoseconds; they add up to it. Wide, since a sender may claim any time.
-fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Option<Vec<i128>> {
+fn parts(
+    timeline: &Timeline<'_>,
+    below_root: &[&str],
+    exchange: &Exchange,
+    trace: &Trace<'_>,
+) -> Option<Vec<i128>> {
     let root = trace.root()?;
     let signed = |from: u64, to: u64| i128::from(to) - i128::from(from);
     let connected = if exchange.connected_ns > exchange.intended_ns {
@@ -21,12 +26,16 @@ fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Opt
         signed(exchange.intended_ns, connected),
         signed(exchange.sent_ns, exchange.done_ns) - i128::from(root.duration_ns()),
     ];
-    let mut children = vec![0; timeline.plan.traces.spans.len() - 1];
+    let expected = timeline.expected(exchange).spans;
+    let mut children = vec![0; below_root.len()];
     for (place, span) in trace
         .children()
         .filter(|(_, span)| span.parent_span_id == root.span_id)
     {
-        children[place - 1] = i128::from(span.duration_ns());
+        let named = |name: &&str| *name == expected[place].name;
+        if let Some(child) = below_root.iter().position(named) {
+            children[child] = i128::from(span.duration_ns());
+        }
     }
     let other = i128::from(root.duration_ns()) - children.iter().sum::<i128>();
     parts.extend(children);
@@ -34,20 +43,24 @@ fn parts(timeline: &Timeline<'_>, exchange: &Exchange, trace: &Trace<'_>) -> Opt
     Some(parts)
 }
 
-fn names(timeline: &Timeline<'_>) -> Vec<String> {
-    let children = timeline
-        .plan
-        .traces
-        .spans
-        .iter()
-        .skip(1)
-        .map(|span| span.name.clone());
-    let before = ["generator_lag", "connect", "network_and_queue"].map(str::to_owned);
-    before
-        .into_iter()
-        .chain(children)
-        .chain(["other_server_time".to_owned()])
-        .collect()
+/// Expected spans below the root of any task, each once.
+fn below_root<'a>(timeline: &Timeline<'a>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for spans in timeline.plan.spans_by_task() {
+        for span in spans.iter().skip(1) {
+            if !names.contains(&span.name.as_str()) {
+                names.push(&span.name);
+            }
+        }
+    }
+    names
+}
+
+fn names(below_root: &[&str]) -> Vec<String> {
+    let before = ["generator_lag", "connect", "network_and_queue"].iter();
+    let after = ["other_server_time"].iter();
+    let names = before.chain(below_root).chain(after);
+    names.map(|&name| name.to_owned()).collect()
 }
 
 /// `None` where too few complete traces support it.
@@ -72,7 +85,8 @@ pub(super) fn attribute(timeline: &Timeline<'_>, stage: usize) -> Option<Tail> {
         .for_each(|(_, row)| band[*row] = 2);
     drop(by_latency);
 
-    let names = names(timeline);
+    let below_root = below_root(timeline);
+    let names = names(&below_root);
     let mut sums = [vec![0_i128; names.len()], vec![0_i128; names.len()]];
     let mut counts = [0_u64; 2];
     for (row, (exchange, spans)) in timeline
@@ -81,7 +95,8 @@ pub(super) fn attribute(timeline: &Timeline<'_>, stage: usize) -> Option<Tail> {
         .filter(|(row, _)| band[*row] > 0)
     {
         let which = usize::from(band[row]) - 1;
-        let parts = parts(timeline, exchange, &timeline.trace(exchange, spans))?;
+        let trace = timeline.trace(exchange, spans);
+        let parts = parts(timeline, &below_root, exchange, &trace)?;
         counts[which] += 1;
         sums[which]
             .iter_mut()

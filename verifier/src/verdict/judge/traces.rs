@@ -1,6 +1,7 @@
 //! Which of the traces that were due came, and what the others lack.
 
 use super::EXAMPLES;
+use crate::plan::ExpectedSpan;
 use crate::verdict::align::{Fault, Timeline};
 use crate::verdict::outcome::{Receiver, Traces};
 
@@ -36,10 +37,10 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize, receiver: &Receiver) 
             for (place, _) in missing() {
                 *traces
                     .missing_spans
-                    .entry(plan.spans[*place].name.clone())
+                    .entry(timeline.expected(exchange).spans[*place].name.clone())
                     .or_default() += 1;
             }
-            describe(timeline, &trace.faults)
+            describe(timeline.expected(exchange).spans, &trace.faults)
         } else {
             traces.missing += 1;
             "no span".to_owned()
@@ -56,8 +57,8 @@ pub(super) fn count(timeline: &Timeline<'_>, stage: usize, receiver: &Receiver) 
     traces
 }
 
-fn describe(timeline: &Timeline<'_>, faults: &[(usize, Fault)]) -> String {
-    let name = |place: usize| &timeline.plan.traces.spans[place].name;
+fn describe(expected: &[ExpectedSpan], faults: &[(usize, Fault)]) -> String {
+    let name = |place: usize| &expected[place].name;
     let sentences = faults.iter().map(|(place, fault)| match fault {
         Fault::Missing => format!("{} is missing", name(*place)),
         Fault::Orphan => format!("{} has another parent", name(*place)),

@@ -1,7 +1,7 @@
 //! `report.html`: one self-contained file, no script, no network; for a screen, a phone, a printer.
 
 use super::pictures::{Bar, Pictures, Waterfall};
-use super::{charts, duration, grouped, known, percent, text};
+use super::{charts, duration, grouped, known, parts, percent, text};
 use crate::verdict::outcome::{Check, Judgement, Stage, Verdict};
 use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -22,7 +22,9 @@ pub(super) fn to_html(verdict: &Verdict, pictures: &Pictures) -> Result<String> 
             body {
                 (head(verdict))
                 main {
+                    @if let Some(saturation) = &verdict.saturation { (section("Search", set(&parts::probes(saturation)))) }
                     (section("Stages", stages(verdict)))
+                    (section("Tasks, replicas, load workers", parts_of_stages(verdict)))
                     (section("Latency", html! {
                         (figure("Response time from the intended start, by stage (logarithmic). A bar is missing where the samples do not support the percentile.", &charts::latency_by_stage(&verdict.stages)?))
                         (figure("Response time over percentiles, as far as the number of samples supports them.", &charts::spectrum(pictures)?))
@@ -58,7 +60,10 @@ fn head(verdict: &Verdict) -> Markup {
     html! {
         header {
             h1 { (badge(verdict.outcome)) " " (run.id) }
-            ul.reasons { @for reason in &verdict.reasons { li { (reason) } } }
+            ul.reasons {
+                @for reason in &verdict.reasons { li { (reason) } }
+                @for warning in &verdict.warnings { li { "Warning: " (warning) } }
+            }
             dl {
                 div { dt { "Plan" } dd { (run.plan) @if let Some(seed) = run.seed { ", seed " (seed) } } }
                 div { dt { "Begun" } dd { (run.started) } }
@@ -71,15 +76,6 @@ fn head(verdict: &Verdict) -> Markup {
 }
 
 fn stages(verdict: &Verdict) -> Markup {
-    let rate = |stage: &Stage| match (stage.requests_per_second, stage.kind.as_str()) {
-        (None, _) => "n/a".to_owned(),
-        (Some(achieved), "rate") => format!(
-            "{} of {}",
-            grouped(achieved as u64),
-            grouped(stage.size as u64)
-        ),
-        (Some(achieved), _) => grouped(achieved as u64),
-    };
     html! {
         div.scroll { table {
             thead { tr {
@@ -88,7 +84,7 @@ fn stages(verdict: &Verdict) -> Markup {
             } }
             tbody { @for stage in &verdict.stages { tr {
                 td.stage { (stage.name) }
-                td.n { (rate(stage)) }
+                td.n { (parts::achieved(stage)) }
                 td.n { (known(stage.latency_ms.p50)) }
                 td.n { (known(stage.latency_ms.p90)) }
                 td.n { (known(stage.latency_ms.p99)) }
@@ -101,6 +97,26 @@ fn stages(verdict: &Verdict) -> Markup {
             } } }
         } }
     }
+}
+
+/// Each stage's tables of its parts.
+fn parts_of_stages(verdict: &Verdict) -> Markup {
+    html! { @for stage in &verdict.stages {
+        @let tables = parts::tables(stage);
+        @if !tables.is_empty() { h3 { (stage.name) } }
+        @for table in tables { (set(&table)) }
+    } }
+}
+
+fn set(table: &parts::Table) -> Markup {
+    html! { div.scroll { table {
+        thead { tr { @for (column, name) in table.head.iter().enumerate() {
+            @if column == 0 { th { (name) } } @else { th.n { (name) } }
+        } } }
+        tbody { @for row in &table.rows { tr { @for (column, cell) in row.iter().enumerate() {
+            @if column == 0 { td.stage { (cell) } } @else { td.n { (cell) } }
+        } } } }
+    } } }
 }
 
 fn attribution(verdict: &Verdict) -> Result<Markup> {

@@ -1,5 +1,6 @@
 //! `report.md`: the report in text.
 
+use super::parts::{self, achieved};
 use super::text::cause;
 use super::{duration, grouped, known, percent};
 use crate::verdict::outcome::{Stage, Verdict};
@@ -18,6 +19,9 @@ pub(super) fn to_markdown(verdict: &Verdict) -> String {
     for reason in &verdict.reasons {
         let _ = writeln!(out, "- {}", escape(reason));
     }
+    for warning in &verdict.warnings {
+        let _ = writeln!(out, "- Warning: {}", escape(warning));
+    }
     let run = &verdict.run;
     let _ = writeln!(
         out,
@@ -28,6 +32,11 @@ pub(super) fn to_markdown(verdict: &Verdict) -> String {
         escape(&run.host),
         escape(&run.verifier_version)
     );
+    if let Some(saturation) = &verdict.saturation {
+        let _ = writeln!(out, "## Search");
+        set(&mut out, &parts::probes(saturation));
+        out.push('\n');
+    }
     stages(&mut out, verdict);
     for stage in &verdict.stages {
         stage_details(&mut out, stage);
@@ -56,9 +65,7 @@ fn stages(out: &mut String, verdict: &Verdict) {
             grouped(e.planned),
             grouped(e.ok),
             grouped(e.planned - e.ok),
-            stage
-                .requests_per_second
-                .map_or_else(|| "n/a".to_owned(), |r| format!("{r:.0}")),
+            achieved(stage),
             known(l.p50),
             known(l.p90),
             known(l.p95),
@@ -116,6 +123,9 @@ fn stage_details(out: &mut String, stage: &Stage) {
         let cells = [d.p50, d.p90, d.p99, d.max].map(known).join(" | ");
         let _ = writeln!(out, "| {} | {} | {cells} |", escape(name), grouped(d.n));
     }
+    for table in parts::tables(stage) {
+        set(out, &table);
+    }
     for span in &stage.error_spans.spans {
         let _ = writeln!(
             out,
@@ -125,6 +135,18 @@ fn stage_details(out: &mut String, stage: &Stage) {
             escape(&span.detail),
             span.examples.first().map_or("", String::as_str)
         );
+    }
+}
+
+fn set(out: &mut String, table: &parts::Table) {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    let figures = "--:|".repeat(table.head.len() - 1);
+    let _ = writeln!(out, "\n{}\n|---|{figures}", line(&table.head));
+    for row in &table.rows {
+        let _ = writeln!(out, "{}", line(row));
     }
 }
 

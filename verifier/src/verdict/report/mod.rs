@@ -5,6 +5,7 @@ mod html;
 mod json;
 mod legacy;
 mod md;
+mod parts;
 mod pictures;
 mod text;
 

@@ -239,7 +239,7 @@ fn waterfall(
         .iter()
         .filter(|(_, fault)| *fault == Fault::Missing);
     let lacks: Vec<&str> = lacks
-        .map(|(place, _)| timeline.plan.traces.spans[*place].name.as_str())
+        .map(|(place, _)| timeline.expected(exchange).spans[*place].name.as_str())
         .collect();
     let stage = timeline
         .plan

@@ -1,7 +1,8 @@
 //! The result table that a person reads in ten seconds.
 
+use super::parts::{achieved, per_second};
 use super::{duration, grouped, known, percent};
-use crate::verdict::outcome::{Judgement, Stage, Verdict};
+use crate::verdict::outcome::{Judgement, Stage, TaskFigures, Verdict};
 use std::fmt::Write;
 
 const HEAD: [&str; 9] = [
@@ -27,6 +28,9 @@ pub fn to_text(verdict: &Verdict) -> String {
     for reason in &verdict.reasons {
         let _ = writeln!(out, "  {reason}");
     }
+    for warning in &verdict.warnings {
+        let _ = writeln!(out, "  warning: {warning}");
+    }
     for check in verdict
         .checks
         .iter()
@@ -42,7 +46,7 @@ pub fn to_text(verdict: &Verdict) -> String {
 fn table(out: &mut String, verdict: &Verdict) {
     let rows: Vec<[String; 9]> = [HEAD.map(str::to_owned)]
         .into_iter()
-        .chain(verdict.stages.iter().map(row))
+        .chain(verdict.stages.iter().flat_map(rows))
         .collect();
     for row in &rows {
         let mut line = String::new();
@@ -62,13 +66,32 @@ fn table(out: &mut String, verdict: &Verdict) {
     }
 }
 
+/// The stage's line, and one for each of its tasks.
+fn rows(stage: &Stage) -> Vec<[String; 9]> {
+    let of_task = |task: &TaskFigures| {
+        let latency = &task.latency_ms;
+        let coverage = task.traces_complete as f64 / task.traces_expected as f64;
+        [
+            format!("  {}", task.name),
+            per_second(task.requests_per_second),
+            known(latency.p50),
+            known(latency.p99),
+            known(latency.p999),
+            known(latency.max),
+            grouped(task.exchanges.planned - task.exchanges.ok),
+            grouped(task.traces_complete),
+            percent((task.traces_expected > 0).then_some(coverage)),
+        ]
+    };
+    let tasks = stage.tasks.iter().map(of_task);
+    std::iter::once(row(stage)).chain(tasks).collect()
+}
+
 fn row(stage: &Stage) -> [String; 9] {
     let latency = &stage.latency_ms;
     [
         stage.name.clone(),
-        stage
-            .requests_per_second
-            .map_or_else(|| "n/a".to_owned(), |rps| grouped(rps as u64)),
+        achieved(stage),
         known(latency.p50),
         known(latency.p99),
         known(latency.p999),

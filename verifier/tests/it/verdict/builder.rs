@@ -136,6 +136,7 @@ impl Run {
             stage,
             status: 200,
             outcome: Outcome::Ok,
+            task: 0,
         });
         let start = ORIGIN + sent_ns + 90_000;
         let client = u64::from_be_bytes(self.key.client_span_id(seq));

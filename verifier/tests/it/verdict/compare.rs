@@ -197,6 +197,8 @@ fn other_plans_are_not_compared() {
     other = noisy(2000, 1, 1.0);
     other.plan.stages[0].load = verifier::plan::Load::Rate {
         rate: 1000.0,
+        rate_to: 1000.0,
+        arrivals: verifier::plan::Arrivals::Constant,
         connections: 7,
     };
     assert_unknown(

@@ -88,3 +88,24 @@ fn every_field_is_required() {
         }
     }
 }
+
+/// What older versions wrote lacks what was added since: it can be shown all the same.
+#[test]
+fn a_verdict_of_before_is_read() {
+    let written = Run::of(20).write();
+    written.judge();
+    let mut verdict: Value = serde_json::from_str(&written.text("verdict.json")).unwrap();
+    verdict.as_object_mut().unwrap().remove("warnings");
+    let stage = verdict["stages"][0].as_object_mut().unwrap();
+    for field in ["requested_per_second", "tasks", "replicas"] {
+        assert!(stage.remove(field).is_some(), "{field}");
+    }
+    stage["generator"]
+        .as_object_mut()
+        .unwrap()
+        .remove("workers");
+    let path = written.folder.path().join("verdict.json");
+    fs::write(path, verdict.to_string()).unwrap();
+    let read = verifier::verdict::read_verdict(&written.folder).unwrap();
+    assert!(read.stages[0].tasks.is_empty() && read.warnings.is_empty());
+}

@@ -97,7 +97,11 @@ impl Tally {
             }
             if exchange.outcome.answered() && exchange.done_ns <= end_ns {
                 tally.answer(exchange, start_ns);
-                tally.spans(timeline, spans);
+                let expected = timeline.expected(exchange);
+                // A task with spans of its own has other steps than those that the file has columns for.
+                if expected.spans == timeline.plan.traces.spans {
+                    tally.spans(&expected.names, spans);
+                }
             } else {
                 tally.late += u64::from(exchange.outcome.answered());
             }
@@ -148,8 +152,8 @@ impl Tally {
     }
 
     /// The first span of each expected name: what came again tells nothing new.
-    fn spans(&mut self, timeline: &Timeline<'_>, spans: &[Span]) {
-        for (sum, name) in self.spans.iter_mut().zip(&timeline.names) {
+    fn spans(&mut self, names: &[Option<u16>], spans: &[Span]) {
+        for (sum, name) in self.spans.iter_mut().zip(names) {
             let first = spans.iter().find(|span| Some(span.name) == *name);
             if let Some(span) = first {
                 sum.add(span.duration_ns());

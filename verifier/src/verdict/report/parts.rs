@@ -1,0 +1,152 @@
+//! The parts of a stage (tasks, replicas, load workers) as tables of text, for any report to set.
+
+use super::{duration, grouped, known, percent};
+use crate::verdict::outcome::{Generator, Probe, Replica, Saturation, Stage, TaskFigures};
+
+/// A table; its first column holds names, all others figures.
+pub(super) struct Table {
+    pub(super) head: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// The tables that the stage has something for.
+pub(super) fn tables(stage: &Stage) -> Vec<Table> {
+    let mut tables = Vec::new();
+    if !stage.tasks.is_empty() {
+        tables.push(tasks(&stage.tasks));
+    }
+    // One replica serves everything; that needs no table.
+    if stage.replicas.len() > 1 {
+        tables.push(replicas(&stage.replicas));
+    }
+    if !stage.generator.workers.is_empty() {
+        tables.push(workers(&stage.generator));
+    }
+    tables
+}
+
+fn head(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn tasks(tasks: &[TaskFigures]) -> Table {
+    let row = |task: &TaskFigures| {
+        let latency = &task.latency_ms;
+        let coverage = (task.traces_expected > 0)
+            .then(|| task.traces_complete as f64 / task.traces_expected as f64);
+        vec![
+            task.name.clone(),
+            grouped(task.exchanges.planned),
+            grouped(task.exchanges.planned - task.exchanges.ok),
+            per_second(task.requests_per_second),
+            known(latency.p50),
+            known(latency.p99),
+            known(latency.max),
+            percent(coverage),
+        ]
+    };
+    Table {
+        head: head(&[
+            "task", "planned", "failed", "req/s", "p50", "p99", "max", "coverage",
+        ]),
+        rows: tasks.iter().map(row).collect(),
+    }
+}
+
+fn replicas(replicas: &[Replica]) -> Table {
+    let whole = |share: Option<f64>| {
+        share.map_or_else(|| "–".to_owned(), |share| format!("{:.0}", share * 100.0))
+    };
+    let row = |replica: &Replica| {
+        let note = match (replica.starved, replica.ready) {
+            (true, _) => " (starved)",
+            (false, true) => "",
+            (false, false) => " (not ready all the second half)",
+        };
+        let mut row = vec![
+            format!("{}{note}", replica.source),
+            grouped(replica.requests),
+            whole(replica.share),
+        ];
+        row.extend(replica.share_by_tenth.iter().map(|share| whole(*share)));
+        row
+    };
+    let tenths = (1..=replicas[0].share_by_tenth.len()).map(|tenth| format!("{tenth}/10"));
+    Table {
+        head: head(&["replica", "requests", "share in %"])
+            .into_iter()
+            .chain(tenths)
+            .collect(),
+        rows: replicas.iter().map(row).collect(),
+    }
+}
+
+/// The probes of a search.
+pub(super) fn probes(saturation: &Saturation) -> Table {
+    let row = |probe: &Probe| {
+        let meets = match probe.meets {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        };
+        let reason = probe.reasons.first().cloned().unwrap_or_default();
+        vec![
+            probe.stage.clone(),
+            grouped(probe.rate as u64),
+            meets.to_owned(),
+            reason,
+        ]
+    };
+    Table {
+        head: head(&[
+            "probe",
+            "req/s asked for",
+            "meets the thresholds",
+            "why not",
+        ]),
+        rows: saturation.probes.iter().map(row).collect(),
+    }
+}
+
+fn workers(generator: &Generator) -> Table {
+    let rows = generator.workers.iter().map(|worker| {
+        vec![
+            format!("load-{}", worker.worker),
+            grouped(worker.planned),
+            grouped(worker.opened),
+            duration(worker.lag_p50_ms),
+            duration(worker.lag_p99_ms),
+            duration(worker.lag_max_ms),
+            format!("{:.0} %", worker.cpu * 100.0),
+        ]
+    });
+    Table {
+        head: head(&[
+            "load worker",
+            "planned",
+            "opened",
+            "lag p50",
+            "lag p99",
+            "lag max",
+            "CPU",
+        ]),
+        rows: rows.collect(),
+    }
+}
+
+/// Requests per second for a person.
+pub(super) fn per_second(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "n/a".to_owned(), |rate| grouped(rate as u64))
+}
+
+/// What a stage achieved, and in an open loop what was asked of it.
+pub(super) fn achieved(stage: &Stage) -> String {
+    match stage.requested_per_second {
+        None => per_second(stage.requests_per_second),
+        Some(requested) => format!(
+            "{} of {}",
+            per_second(stage.requests_per_second),
+            grouped(requested.round() as u64)
+        ),
+    }
+}
