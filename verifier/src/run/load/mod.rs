@@ -3,6 +3,7 @@
 //! One thread per worker, each with its own epoll and its own connections; workers share nothing on
 //! the way of a request and meet only at the borders of stages.
 
+mod chunked;
 mod connection;
 mod exchanges;
 mod framing;
