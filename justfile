@@ -45,3 +45,7 @@ bench-ingest *ARGS:
 # The service beside its peers: CPU per request, throughput, p99, RSS, start, traces complete; interleaved
 bench-service *ARGS:
     bench/service {{ARGS}}
+
+# The parser of answers, fuzzed for so many seconds; prints its seed
+fuzz-answers SECONDS="60":
+    FUZZ_SECONDS={{SECONDS}} cargo test -p verifier --test it -- --ignored --exact load::answers::for_as_long_as_told --nocapture
