@@ -2,6 +2,7 @@
 //! exactly one row with the right outcome, and the stage ends.
 
 mod answers;
+mod bad_servers;
 mod endings;
 mod limits;
 mod server;
