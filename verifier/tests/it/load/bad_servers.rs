@@ -12,7 +12,7 @@ const LATEST_END: Duration = Duration::from_secs(10);
 
 const LOADS: [&str; 3] = [
     "kind = 'connections'\nconnections = 3",
-    "kind = 'users'\nusers = 3\nwait = { constant = '20ms' }",
+    "kind = 'users'\nusers = 3\nspawn_rate = 100\nwait = { constant = '20ms' }",
     "kind = 'rate'\nrate = 100\nconnections = 3",
 ];
 
