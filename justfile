@@ -49,3 +49,8 @@ bench-service *ARGS:
 # The parser of answers, fuzzed for so many seconds; prints its seed
 fuzz-answers SECONDS="60":
     FUZZ_SECONDS={{SECONDS}} cargo test -p verifier --test it -- --ignored --exact load::answers::for_as_long_as_told --nocapture
+
+# Latencies and counts beside what the server itself noted, a freeze, and wrk; about two minutes
+truth *ARGS:
+    cargo build --release -p verifier --bins
+    cargo test -p verifier --test truth -- --ignored --test-threads 1 --nocapture {{ARGS}}
