@@ -101,8 +101,10 @@ impl RunFolder {
             } => Some((run_key, *origin_unix_ns)),
             _ => None,
         });
-        let (run_key, origin_unix_ns) =
-            started.with_context(|| format!("{} has no run_started", self.journal().display()))?;
+        let (run_key, origin_unix_ns) = started.with_context(|| {
+            let path = self.path.display();
+            format!("nothing to judge: the run in {path} had not begun when it was ended")
+        })?;
         let key = run_key.parse().map_err(anyhow::Error::msg)?;
         let mut dictionary = Dictionary::default();
         for entry in &journal {
