@@ -54,3 +54,7 @@ fuzz-answers SECONDS="60":
 truth *ARGS:
     cargo build --release -p verifier --bins
     cargo test -p verifier --test truth -- --ignored --test-threads 1 --nocapture {{ARGS}}
+
+# Memory of the verifier at 1000 connections for so many seconds: it must not grow
+soak SECONDS="30":
+    bench/soak {{SECONDS}}

@@ -1,7 +1,8 @@
 //! The recorder: takes what every part of a run saw and puts it on disk, from one thread of its own,
 //! and keeps the running count of which requests have their whole trace.
 
-use super::live::{Completeness, Live, Sketch};
+use super::completeness::Completeness;
+use super::live::{Live, Sketch};
 use super::{
     Clock, Dictionary, Entry, Exchange, Journal, Observation, RowWriter, RunFolder, RunKey, Second,
     Span, Table,
