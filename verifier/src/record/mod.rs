@@ -16,6 +16,7 @@ pub mod rows;
 pub mod completeness;
 pub mod live;
 pub mod recorder;
+mod room;
 
 pub use clock::Clock;
 pub use completeness::Completeness;
