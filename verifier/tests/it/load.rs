@@ -5,6 +5,7 @@ mod addresses;
 mod answers;
 mod bad_servers;
 mod endings;
+mod https;
 mod limits;
 mod server;
 

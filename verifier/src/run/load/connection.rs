@@ -1,9 +1,9 @@
 //! One connection and the request that it carries; a user is one of these, too.
 
 use super::response::Parser;
+use super::wire::Wire;
 use crate::record::{Exchange, Outcome};
-use mio::net::TcpStream;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 
 /// A request that was planned and has not ended.
 #[derive(Clone, Copy, Debug)]
@@ -61,12 +61,12 @@ pub(super) enum State {
     /// There is none.
     #[default]
     Closed,
-    /// The handshake is under way.
-    Connecting(TcpStream),
+    /// The handshake is under way, TLS's included.
+    Connecting(Wire),
     /// Open, and free for a request.
-    Free(TcpStream),
+    Free(Wire),
     /// A request is being written, or its answer is awaited.
-    Busy(TcpStream),
+    Busy(Wire),
 }
 
 /// One connection of a stage.
@@ -128,7 +128,11 @@ impl Connection {
 
     /// The kernel has taken the whole request.
     pub(super) fn all_written(&self) -> bool {
-        self.unwritten.is_empty()
+        let flushed = match &self.state {
+            State::Busy(wire) => wire.flushed(),
+            _ => true,
+        };
+        flushed && self.unwritten.is_empty()
     }
 
     /// Hands a request to the kernel as far as it takes it. On an error it has taken nothing, and the
@@ -165,6 +169,9 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        match &mut self.state {
+            State::Busy(wire) => wire.flush().map(|_| ()),
+            _ => Ok(()),
+        }
     }
 }

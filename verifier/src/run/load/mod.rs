@@ -14,10 +14,13 @@ mod schedule;
 mod stage_run;
 mod stages;
 mod target;
+mod tls;
+mod wire;
 mod worker;
 
 pub use response::{Answer, Parser};
 pub use target::Target;
+pub use tls::{Tls, Trust};
 
 use crate::plan::Plan;
 use crate::record::Recorder;

@@ -69,6 +69,7 @@ mod tests {
         let target = Target {
             addresses: vec![],
             host: "iris:80".into(),
+            tls: None,
         };
         let plan = Request {
             bodies: vec!["{}".into(), "[]".into()],

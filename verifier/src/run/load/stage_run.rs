@@ -138,7 +138,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
         let readable = event.is_readable() || closing;
         let writable = event.is_writable() || closing;
         match self.connections[number].state {
-            State::Connecting(_) if writable => {
+            State::Connecting(_) if writable || readable => {
                 self.connected(number);
                 // What came together with the handshake's end, an end included, gives no event of its own.
                 self.readable(number, readable, closing);
@@ -159,7 +159,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
     fn readable(&mut self, number: usize, readable: bool, closing: bool) {
         match self.connections[number].state {
             // Whatever comes unasked on a free connection, its end included, makes it unfit for a request.
-            State::Free(_) if readable => self.close_free(number),
+            State::Free(_) if readable => self.unasked(number),
             State::Busy(_) if readable => self.read(number, closing),
             _ => {}
         }

@@ -34,6 +34,13 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
     let outcome = checks::outcome(&checks);
     let mut reasons = checks::reasons(&checks, &stages, outcome);
     reasons.extend(checks::whereabouts(&losses));
+    if timeline
+        .observations()
+        .any(|o| *o == Observation::TargetUnverified)
+    {
+        let line = "INSECURE: any certificate of the target was taken (--insecure), so that anybody may have answered";
+        reasons.push(line.to_owned());
+    }
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,

@@ -41,6 +41,7 @@ fn an_address_that_lets_nobody_in_is_a_connect_error_and_the_next_is_taken() {
         let target = Target {
             addresses: vec![dead, server.address()],
             host: "two.addresses".into(),
+            tls: None,
         };
         let mut plan = stage(load);
         plan.stages[0].duration = Duration::from_secs(1);

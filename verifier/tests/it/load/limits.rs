@@ -57,6 +57,7 @@ fn an_address_where_nobody_listens_costs_no_request() {
         let target = Target {
             addresses,
             host: "two.addresses".into(),
+            tls: None,
         };
         for stage in [
             "kind = 'connections'\nconnections = 4",
