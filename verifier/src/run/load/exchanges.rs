@@ -185,7 +185,8 @@ impl StageRun<'_, '_> {
                 }
             }
         }
-        self.unread.push(number); // an edge-triggered queue does not tell again of what is left
+        // An edge-triggered queue does not tell again of what is left, nor of an end behind it.
+        self.unread.push((number, closing));
     }
 
     /// A whole answer has come.

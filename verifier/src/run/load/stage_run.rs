@@ -34,8 +34,8 @@ pub(super) struct StageRun<'a, 'b> {
     pub(super) connections: Vec<Connection>,
     /// Open loop: connections without a request. May name some that have closed since.
     pub(super) free: VecDeque<usize>,
-    /// Connections that had more to read than one turn allows.
-    pub(super) unread: Vec<usize>,
+    /// Connections that had more to read than one turn allows, and whether its end was seen.
+    pub(super) unread: Vec<(usize, bool)>,
     pub(super) in_flight: usize,
     pub(super) opened: u32,
     pub(super) health: Health,
@@ -93,8 +93,8 @@ impl<'a, 'b> StageRun<'a, 'b> {
             for event in &events {
                 self.event(event);
             }
-            for number in std::mem::take(&mut self.unread) {
-                self.read(number, false);
+            for (number, closing) in std::mem::take(&mut self.unread) {
+                self.read(number, closing);
             }
         }
         Ok(())

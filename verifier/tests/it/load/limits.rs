@@ -89,6 +89,23 @@ fn a_body_without_end_is_a_timeout_and_starves_nobody() {
 }
 
 #[test]
+fn the_end_of_a_long_body_is_not_missed() {
+    // More than a turn's reads may be there when the end is: who forgets it waits for the timeout. The first part
+    // makes the kernel's windows large, so that the last one comes all at once, on all connections.
+    let (first, last) = (vec![b'x'; 12 << 20], vec![b'x'; 4 << 20]);
+    let server = Server::start(move |stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        let _ = stream.write_all(&first);
+        std::thread::sleep(Duration::from_millis(150));
+        let _ = stream.write_all(&last);
+        false
+    });
+    let mut plan = connections(16, "100ms");
+    plan.request.timeout = Duration::from_secs(5);
+    assert_all(&run(&plan, &server.url), Outcome::Ok);
+}
+
+#[test]
 fn an_answer_before_the_whole_request_ends_the_connection() {
     // Nobody reads the body: the kernel takes a part of it, and the answer comes all the same.
     let server = Server::raw(|mut stream| {
