@@ -91,7 +91,7 @@ pub struct RunArgs {
     #[arg(long = "threshold", value_name = "CONDITION")]
     pub thresholds: Vec<Threshold>,
 
-    /// The target, e.g. http://10.0.0.7:80 or https://iris.example; without it the iris service is started here
+    /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the iris service is started here
     #[arg(long, visible_alias = "host", value_name = "URL")]
     pub url: Option<String>,
 
