@@ -49,3 +49,16 @@ bench-ingest *ARGS:
 # The service beside its peers: CPU per request, throughput, p99, RSS, start, traces complete; interleaved
 bench-service *ARGS:
     bench/service {{ARGS}}
+
+# The parser of answers, fuzzed for so many seconds; prints its seed
+fuzz-answers SECONDS="60":
+    FUZZ_SECONDS={{SECONDS}} cargo test -p verifier --test it -- --ignored --exact load::answers::for_as_long_as_told --nocapture
+
+# Latencies and counts beside what the server itself noted, a freeze, and wrk; about two minutes
+truth *ARGS:
+    cargo build --release -p verifier --bins
+    cargo test -p verifier --test truth -- --ignored --test-threads 1 --nocapture {{ARGS}}
+
+# Memory of the verifier at 1000 connections for so many seconds: it must not grow
+soak SECONDS="30":
+    bench/soak {{SECONDS}}

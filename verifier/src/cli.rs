@@ -100,9 +100,22 @@ pub struct RunArgs {
     #[arg(long = "threshold", value_name = "CONDITION")]
     pub thresholds: Vec<Threshold>,
 
-    /// The target, e.g. http://10.0.0.7:80; without it the iris service is started here
+    /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the iris service is started here
     #[arg(long, visible_alias = "host", value_name = "URL")]
     pub url: Option<String>,
+
+    /// Trust the certificate authorities in this PEM file, in place of the system's
+    #[arg(
+        long,
+        value_name = "PEM",
+        requires = "url",
+        conflicts_with = "insecure"
+    )]
+    pub ca_file: Option<PathBuf>,
+
+    /// Take any certificate of an https:// target; the report says so
+    #[arg(long, requires = "url")]
+    pub insecure: bool,
 
     /// Replicas of the service to start here
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "url")]

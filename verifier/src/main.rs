@@ -60,6 +60,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        trust: run::load::Trust {
+            ca_file: args.ca_file,
+            insecure: args.insecure,
+        },
     };
     let ended = run::run(plan, &setup)?;
     let code = report(&ended.folder, args.json).unwrap_or_else(|error| {

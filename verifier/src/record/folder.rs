@@ -1,6 +1,8 @@
 //! A run folder: the files that a run is, and how to read them back.
 
-use super::{Dictionary, Entry, Exchange, Observation, Span, parquet, read_journal, read_rows};
+use super::{
+    Dictionary, Entry, Exchange, Observation, RowReader, Span, parquet, read_journal, read_rows,
+};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,6 +94,20 @@ impl RunFolder {
     /// # Errors
     /// When a file is missing, unreadable or damaged before its last line or row.
     pub fn read(&self) -> Result<Recorded> {
+        let mut recorded = self.read_journal()?;
+        recorded.exchanges = match self.exchanges_parquet() {
+            path if path.is_file() => parquet::read_exchanges(&path)?,
+            _ => read_rows::<Exchange>(&self.exchange_rows())?,
+        };
+        recorded.spans = match self.spans_parquet() {
+            path if path.is_file() => parquet::read_spans(&path, &mut recorded.dictionary)?,
+            _ => read_rows::<Span>(&self.span_rows())?,
+        };
+        Ok(recorded)
+    }
+
+    /// What the journal tells; no rows.
+    fn read_journal(&self) -> Result<Recorded> {
         let journal = read_journal(&self.journal())?;
         let started = journal.iter().find_map(|entry| match &entry.observation {
             Observation::RunStarted {
@@ -101,8 +117,10 @@ impl RunFolder {
             } => Some((run_key, *origin_unix_ns)),
             _ => None,
         });
-        let (run_key, origin_unix_ns) =
-            started.with_context(|| format!("{} has no run_started", self.journal().display()))?;
+        let (run_key, origin_unix_ns) = started.with_context(|| {
+            let path = self.path.display();
+            format!("nothing to judge: the run in {path} had not begun when it was ended")
+        })?;
         let key = run_key.parse().map_err(anyhow::Error::msg)?;
         let mut dictionary = Dictionary::default();
         for entry in &journal {
@@ -115,42 +133,33 @@ impl RunFolder {
                 dictionary.insert(*table, *number, text);
             }
         }
-        let exchanges = match self.exchanges_parquet() {
-            path if path.is_file() => parquet::read_exchanges(&path)?,
-            _ => read_rows::<Exchange>(&self.exchange_rows())?,
-        };
-        let spans = match self.spans_parquet() {
-            path if path.is_file() => parquet::read_spans(&path, &mut dictionary)?,
-            _ => read_rows::<Span>(&self.span_rows())?,
-        };
         Ok(Recorded {
             key,
             origin_unix_ns,
             journal,
             dictionary,
-            exchanges,
-            spans,
+            exchanges: Vec::new(),
+            spans: Vec::new(),
         })
     }
 
-    /// Turns the row files of an ended run into Parquet, which DuckDB and pandas open. The row
-    /// files go only after the Parquet files are whole.
+    /// Turns the row files of an ended run into Parquet, which DuckDB and pandas open. The row files go only
+    /// after the Parquet files are whole. However many rows there are, few are in memory at once.
     ///
     /// # Errors
     /// When a file can not be read or written; the row files are then still there.
     pub fn seal(&self) -> Result<()> {
-        let recorded = self.read()?;
+        let Recorded {
+            key, dictionary, ..
+        } = self.read_journal()?;
         if self.exchange_rows().is_file() {
-            parquet::write_exchanges(&self.exchanges_parquet(), recorded.key, &recorded.exchanges)?;
+            let rows = RowReader::open(&self.exchange_rows(), parquet::ROW_GROUP)?;
+            parquet::write_exchanges(&self.exchanges_parquet(), key, rows)?;
             fs::remove_file(self.exchange_rows()).context("cannot remove exchanges.rows")?;
         }
         if self.span_rows().is_file() {
-            parquet::write_spans(
-                &self.spans_parquet(),
-                recorded.key,
-                &recorded.dictionary,
-                &recorded.spans,
-            )?;
+            let rows = RowReader::open(&self.span_rows(), parquet::ROW_GROUP)?;
+            parquet::write_spans(&self.spans_parquet(), key, &dictionary, rows)?;
             fs::remove_file(self.span_rows()).context("cannot remove spans.rows")?;
         }
         Ok(())

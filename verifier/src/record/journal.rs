@@ -46,6 +46,8 @@ pub enum Observation {
         /// Replicas that the verifier started itself: process ids.
         pids: Vec<u32>,
     },
+    /// Any certificate of the target was taken: who answered is not proven.
+    TargetUnverified,
     /// The target could not be started or reached.
     TargetFailed {
         /// Why, for a person.

@@ -1,6 +1,6 @@
 //! Running figures of a run, for the drain and for whoever watches; verdicts never use them.
 
-use super::{Exchange, Expected, Outcome, Second, Span};
+use super::Second;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
@@ -43,118 +43,6 @@ impl Live {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(|| format!("{error:#}"));
-    }
-}
-
-/// Which requests have their whole trace, by sequence number: 4 bytes a request.
-#[derive(Debug)]
-pub struct Completeness {
-    requests: Vec<Request>,
-    /// By task.
-    due: Vec<Due>,
-    expected: u64,
-    complete: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Request {
-    /// Bit i: the expected span number i has arrived.
-    seen: u16,
-    /// Bits that must be seen; 0 until an answered exchange is known.
-    due: u16,
-}
-
-/// Bits of the spans that are due of one task's exchanges.
-#[derive(Clone, Copy, Debug, Default)]
-struct Due {
-    of_answered: u16,
-    of_ok: u16,
-}
-
-impl Completeness {
-    /// Sequence numbers past this one are not followed (the judge still counts them): 1 GiB of memory.
-    const LIMIT: u64 = 1 << 28;
-
-    /// Follows the first 16 expected spans.
-    pub fn new(expected: &[Expected]) -> Completeness {
-        let mask = |of_task: &dyn Fn(&Expected) -> u64, task: u32| {
-            let spans = expected.iter().take(16).enumerate();
-            spans
-                .filter(|(_, span)| of_task(span) >> task & 1 == 1)
-                .fold(0, |mask, (i, _)| mask | 1 << i)
-        };
-        let tasks = 0..u64::BITS;
-        let due = tasks.map(|task| Due {
-            of_answered: mask(&|span| span.of_answered, task),
-            of_ok: mask(&|span| span.of_ok, task),
-        });
-        Completeness {
-            requests: Vec::new(),
-            due: due.collect(),
-            expected: 0,
-            complete: 0,
-        }
-    }
-
-    /// Exchanges whose trace is due.
-    pub fn expected(&self) -> u64 {
-        self.expected
-    }
-
-    /// Of those, the ones that have every expected span.
-    pub fn complete(&self) -> u64 {
-        self.complete
-    }
-
-    fn request(&mut self, seq: u64) -> Option<&mut Request> {
-        if seq >= Completeness::LIMIT {
-            return None;
-        }
-        let index = usize::try_from(seq).ok()?;
-        if index >= self.requests.len() {
-            self.requests.resize(index + 1, Request::default());
-        }
-        self.requests.get_mut(index)
-    }
-
-    /// Takes in exchanges that have ended.
-    pub fn exchanges(&mut self, rows: &[Exchange]) {
-        for row in rows {
-            let of_task = self.due.get(usize::from(row.task));
-            let due = of_task.map_or(0, |due| match row.outcome {
-                Outcome::Ok => due.of_ok,
-                Outcome::HttpError => due.of_answered,
-                _ => 0,
-            });
-            if due == 0 {
-                continue;
-            }
-            if let Some(request) = self.request(row.seq) {
-                request.due = due;
-                let whole = request.seen & due == due;
-                self.expected += 1;
-                self.complete += u64::from(whole);
-            }
-        }
-    }
-
-    /// Takes in spans that have arrived.
-    pub fn spans(&mut self, rows: &[Span]) {
-        for row in rows {
-            if row.name >= 16 {
-                continue;
-            }
-            // A sequence number far beyond every request can only be a forged id: it must not grow the table.
-            if row.seq > self.requests.len() as u64 + (1 << 20) {
-                continue;
-            }
-            if let Some(request) = self.request(row.seq) {
-                let before = request.due != 0 && request.seen & request.due == request.due;
-                request.seen |= 1 << row.name;
-                let after = request.due != 0 && request.seen & request.due == request.due;
-                self.complete += u64::from(after && !before);
-            }
-        }
     }
 }
 
@@ -219,70 +107,5 @@ mod tests {
             let error = (sketch.quantile(q) as f64 - truth).abs() / truth;
             assert!(error < 0.032, "{q}: {error}");
         }
-    }
-
-    #[test]
-    fn completeness_takes_either_order_and_counts_once() {
-        let expected = [
-            Expected {
-                name: "root".into(),
-                of_answered: 0b11,
-                of_ok: 0b11,
-            },
-            Expected {
-                name: "child".into(),
-                of_answered: 0,
-                of_ok: 0b01,
-            },
-        ];
-        let span = |seq, name| Span {
-            seq,
-            name,
-            span_id: 1,
-            parent_span_id: 0,
-            start_unix_ns: 0,
-            end_unix_ns: 0,
-            arrived_ns: 0,
-            source: 0,
-            detail: 0,
-            http_status: 0,
-            kind: 2,
-            status: 0,
-        };
-        let exchange = |seq, outcome| Exchange {
-            seq,
-            intended_ns: 1,
-            sent_ns: 1,
-            connected_ns: 0,
-            first_byte_ns: 2,
-            done_ns: 2,
-            connection: 0,
-            bytes: 0,
-            stage: 0,
-            status: 200,
-            outcome,
-            task: 0,
-        };
-        let mut c = Completeness::new(&expected);
-        c.spans(&[span(0, 0), span(0, 1)]);
-        c.exchanges(&[
-            exchange(0, Outcome::Ok),
-            exchange(1, Outcome::Ok),
-            exchange(2, Outcome::HttpError),
-            exchange(3, Outcome::Timeout),
-        ]);
-        assert_eq!((c.expected(), c.complete()), (3, 1));
-        c.spans(&[span(1, 0), span(2, 0), span(2, 0)]);
-        assert_eq!((c.expected(), c.complete()), (3, 2));
-        c.spans(&[span(1, 1), span(1, 1), span(u64::MAX, 1), span(5, 17)]);
-        assert_eq!((c.expected(), c.complete()), (3, 3));
-        // The other task makes no child, a third one nothing that is due.
-        let of_task = |seq, task| Exchange {
-            task,
-            ..exchange(seq, Outcome::Ok)
-        };
-        c.exchanges(&[of_task(6, 1), of_task(7, 2)]);
-        c.spans(&[span(6, 0)]);
-        assert_eq!((c.expected(), c.complete()), (4, 4));
     }
 }

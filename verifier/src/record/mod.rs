@@ -13,18 +13,21 @@ pub mod folder;
 pub mod parquet;
 pub mod rows;
 
+pub mod completeness;
 pub mod live;
 pub mod recorder;
+mod room;
 
 pub use clock::Clock;
+pub use completeness::Completeness;
 pub use dictionary::{Dictionary, Table};
 pub use exchange::{Exchange, Outcome};
 pub use folder::{Recorded, RunFolder, write_whole};
 pub use journal::{
     Entry, Host, Journal, Observation, Receiver, Second, ServiceBooks, read_journal,
 };
-pub use live::{Completeness, Live, Sketch};
+pub use live::{Live, Sketch};
 pub use recorder::{Expected, Recorder, Recording};
-pub use rows::{Row, RowWriter, read_rows};
+pub use rows::{Row, RowReader, RowWriter, read_rows};
 pub use run_key::RunKey;
 pub use span::Span;

@@ -1,4 +1,4 @@
-//! Exchanges and spans as Parquet, one row group a million rows, columns named as the fields are.
+//! Exchanges and spans as Parquet, a row group for each chunk of rows, columns named as the fields are.
 
 use super::run_key::hex;
 use super::{Dictionary, Exchange, Outcome, RunKey, Span, Table};
@@ -17,7 +17,8 @@ use std::fs::{File, rename};
 use std::path::Path;
 use std::sync::Arc;
 
-const ROW_GROUP: usize = 1 << 20;
+/// Rows of a row group: what is in memory at once while a file is written.
+pub const ROW_GROUP: usize = 1 << 17;
 
 const EXCHANGES: &str = "message exchanges {
     required int64 seq (integer(64, false));
@@ -77,9 +78,13 @@ fn trace_ids<R>(rows: &[R], key: RunKey, seq: impl Fn(&R) -> u64) -> Values {
 /// Writes all exchanges; the file appears only when it is whole.
 ///
 /// # Errors
-/// When the file can not be written.
-pub fn write_exchanges(path: &Path, key: RunKey, rows: &[Exchange]) -> Result<()> {
-    write(path, EXCHANGES, rows, |rows| exchange_columns(rows, key))
+/// When the file can not be written, or a chunk not be had.
+pub fn write_exchanges(
+    path: &Path,
+    key: RunKey,
+    chunks: impl Iterator<Item = Result<Vec<Exchange>>>,
+) -> Result<()> {
+    write(path, EXCHANGES, chunks, |rows| exchange_columns(rows, key))
 }
 
 fn exchange_columns(rows: &[Exchange], key: RunKey) -> Vec<Values> {
@@ -105,8 +110,13 @@ fn exchange_columns(rows: &[Exchange], key: RunKey) -> Vec<Values> {
 /// Writes all spans; the file appears only when it is whole.
 ///
 /// # Errors
-/// When the file can not be written.
-pub fn write_spans(path: &Path, key: RunKey, dictionary: &Dictionary, rows: &[Span]) -> Result<()> {
+/// When the file can not be written, or a chunk not be had.
+pub fn write_spans(
+    path: &Path,
+    key: RunKey,
+    dictionary: &Dictionary,
+    chunks: impl Iterator<Item = Result<Vec<Span>>>,
+) -> Result<()> {
     let texts = |table| -> Vec<ByteArray> {
         let len = u16::try_from(dictionary.len(table)).unwrap_or(u16::MAX);
         (0..len)
@@ -124,7 +134,7 @@ pub fn write_spans(path: &Path, key: RunKey, dictionary: &Dictionary, rows: &[Sp
             .cloned()
             .unwrap_or_else(|| ByteArray::from(""))
     };
-    write(path, SPANS, rows, |rows| {
+    write(path, SPANS, chunks, |rows| {
         vec![
             int64(rows, |r| r.seq),
             int64(rows, |r| r.span_id),
@@ -146,7 +156,7 @@ pub fn write_spans(path: &Path, key: RunKey, dictionary: &Dictionary, rows: &[Sp
 fn write<R>(
     path: &Path,
     schema: &str,
-    rows: &[R],
+    chunks: impl Iterator<Item = Result<Vec<R>>>,
     columns: impl Fn(&[R]) -> Vec<Values>,
 ) -> Result<()> {
     let partial = path.with_extension("parquet.partial");
@@ -159,9 +169,10 @@ fn write<R>(
     }
     let file = File::create(&partial).with_context(context)?;
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties.build()))?;
-    for chunk in rows.chunks(ROW_GROUP) {
+    for chunk in chunks {
+        let chunk = chunk?;
         let mut group = writer.next_row_group()?;
-        for values in columns(chunk) {
+        for values in columns(&chunk) {
             let mut column = group.next_column()?.context("more values than columns")?;
             match (column.untyped(), values) {
                 (ColumnWriter::Int32ColumnWriter(w), Values::Int32(v)) => {
@@ -368,17 +379,23 @@ mod tests {
             })
             .collect();
         let path = folder.path().join("exchanges.parquet");
-        write_exchanges(&path, key, &exchanges).unwrap();
+        let chunks = exchanges.chunks(300).map(|chunk| Ok(chunk.to_vec()));
+        write_exchanges(&path, key, chunks).unwrap();
         assert_eq!(read_exchanges(&path).unwrap(), exchanges);
 
         // As it was written before there were tasks.
         let before = EXCHANGES.replace("required int32 task;", "");
         let path = folder.path().join("before.parquet");
-        write(&path, &before, &exchanges, |rows| {
-            let mut columns = exchange_columns(rows, key);
-            columns.remove(11);
-            columns
-        })
+        write(
+            &path,
+            &before,
+            std::iter::once(Ok(exchanges.clone())),
+            |rows| {
+                let mut columns = exchange_columns(rows, key);
+                columns.remove(11);
+                columns
+            },
+        )
         .unwrap();
         let first = exchanges.iter().map(|e| Exchange { task: 0, ..*e });
         assert_eq!(read_exchanges(&path).unwrap(), first.collect::<Vec<_>>());
@@ -404,7 +421,8 @@ mod tests {
             })
             .collect();
         let path = folder.path().join("spans.parquet");
-        write_spans(&path, key, &dictionary, &spans).unwrap();
+        let chunks = spans.chunks(300).map(|chunk| Ok(chunk.to_vec()));
+        write_spans(&path, key, &dictionary, chunks).unwrap();
         assert_eq!(read_spans(&path, &mut dictionary).unwrap(), spans);
     }
 }

@@ -1,21 +1,23 @@
 //! The recorder: takes what every part of a run saw and puts it on disk, from one thread of its own,
 //! and keeps the running count of which requests have their whole trace.
 
-use super::live::{Completeness, Live, Sketch};
+use super::completeness::Completeness;
+use super::live::{Live, Sketch};
+use super::room::Room;
 use super::{
     Clock, Dictionary, Entry, Exchange, Journal, Observation, RowWriter, RunFolder, RunKey, Second,
     Span, Table,
 };
 use anyhow::{Context, Result};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Chunks that may wait for the disk. Past that, whoever has more waits, and the wait shows as
+/// Rows that may wait for the disk: 64 MiB. Past that, whoever has more waits, and the wait shows as
 /// generator lag (load workers) or as back-pressure on the exporter (trace receiver).
-const QUEUE: usize = 1024;
+const MOST_WAITING: usize = 1 << 20;
 
 /// A span that the plan expects in the trace of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,8 @@ pub struct Recorder {
     clock: Clock,
     key: RunKey,
     journal: Journal,
-    chunks: SyncSender<Chunk>,
+    chunks: Sender<Chunk>,
+    room: Arc<Room>,
     dictionary: Arc<Mutex<Dictionary>>,
     live: Arc<Live>,
     /// Exchanges kept for somebody who decides by them; `None`: nobody does.
@@ -69,13 +72,14 @@ impl Recording {
         let journal = Journal::create(&folder.journal())?;
         let exchanges = RowWriter::create(&folder.exchange_rows())?;
         let spans = RowWriter::create(&folder.span_rows())?;
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, receiver) = channel();
         let live = Arc::new(Live::default());
         let recorder = Recorder {
             clock,
             key,
             journal,
             chunks: sender,
+            room: Arc::new(Room::new(MOST_WAITING)),
             dictionary: Arc::default(),
             live: Arc::clone(&live),
             kept: Arc::default(),
@@ -140,6 +144,7 @@ impl Recorder {
     /// Hands over exchanges; waits when the disk is behind.
     pub fn exchanges(&self, rows: Vec<Exchange>) {
         if !rows.is_empty() {
+            self.room.enter(rows.len());
             let _ = self.chunks.send(Chunk::Exchanges(rows)); // fails only after a write error, which `failed` shows
         }
     }
@@ -147,6 +152,7 @@ impl Recorder {
     /// Hands over spans; waits when the disk is behind.
     pub fn spans(&self, rows: Vec<Span>) {
         if !rows.is_empty() {
+            self.room.enter(rows.len());
             let _ = self.chunks.send(Chunk::Spans(rows));
         }
     }
@@ -209,6 +215,13 @@ struct Writer {
     recorder: Recorder,
 }
 
+/// However the thread ends: nobody may wait for it.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.recorder.room.close();
+    }
+}
+
 impl Writer {
     fn run(mut self, chunks: &Receiver<Chunk>) -> Result<()> {
         let result = self.write_all(chunks);
@@ -231,10 +244,12 @@ impl Writer {
             match chunks.recv_timeout(Duration::from_nanos(next_second_ns - now)) {
                 Ok(Chunk::Exchanges(rows)) => {
                     self.exchanges.append(&rows)?;
+                    self.recorder.room.leave(rows.len());
                     self.count_exchanges(&rows);
                 }
                 Ok(Chunk::Spans(rows)) => {
                     self.spans.append(&rows)?;
+                    self.recorder.room.leave(rows.len());
                     self.completeness.spans(&rows);
                     self.recorder
                         .live

@@ -61,35 +61,78 @@ impl<R: Row> RowWriter<R> {
     }
 }
 
+/// Reads the whole rows of a file in chunks, in the order written.
+pub struct RowReader<R> {
+    file: BufReader<File>,
+    path: PathBuf,
+    rows: usize,
+    read: usize,
+    chunk: usize,
+    kind: PhantomData<R>,
+}
+
+impl<R: Row> RowReader<R> {
+    /// Opens the file, to give up to `chunk` rows at once.
+    ///
+    /// # Errors
+    /// When the file can not be read, or is of another kind or version.
+    pub fn open(path: &Path, chunk: usize) -> Result<RowReader<R>> {
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        let rows = usize::try_from(file.metadata()?.len() / 64)
+            .unwrap_or(0)
+            .saturating_sub(1);
+        let mut file = BufReader::with_capacity(1 << 20, file);
+        let mut header = [0; 64];
+        file.read_exact(&mut header)
+            .with_context(|| format!("{} has no header", path.display()))?;
+        ensure!(
+            header[..16] == R::MAGIC[..],
+            "{} is not a file of {:?}",
+            path.display(),
+            String::from_utf8_lossy(R::MAGIC).trim_end_matches(['\0', '\n'])
+        );
+        Ok(RowReader {
+            file,
+            path: path.to_owned(),
+            rows,
+            read: 0,
+            chunk,
+            kind: PhantomData,
+        })
+    }
+
+    fn row(&mut self) -> Result<R> {
+        let mut row = [0; 64];
+        let (path, number) = (&self.path, self.read);
+        self.file
+            .read_exact(&mut row)
+            .with_context(|| format!("cannot read row {number} of {}", path.display()))?;
+        self.read += 1;
+        R::decode(&row).with_context(|| format!("row {number} of {} is damaged", path.display()))
+    }
+}
+
+impl<R: Row> Iterator for RowReader<R> {
+    type Item = Result<Vec<R>>;
+
+    fn next(&mut self) -> Option<Result<Vec<R>>> {
+        let some = self.chunk.min(self.rows - self.read);
+        let mut rows = Vec::with_capacity(some);
+        for _ in 0..some {
+            match self.row() {
+                Ok(row) => rows.push(row),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        (some > 0).then_some(Ok(rows))
+    }
+}
+
 /// Reads every whole row of the file, in the order written.
 ///
 /// # Errors
 /// When the file can not be read, is of another kind or version, or holds bytes that are no row.
 pub fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let rows = usize::try_from(file.metadata()?.len() / 64)
-        .unwrap_or(0)
-        .saturating_sub(1);
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let mut row = [0; 64];
-    reader
-        .read_exact(&mut row)
-        .with_context(|| format!("{} has no header", path.display()))?;
-    ensure!(
-        row[..16] == R::MAGIC[..],
-        "{} is not a file of {:?}",
-        path.display(),
-        String::from_utf8_lossy(R::MAGIC).trim_end_matches(['\0', '\n'])
-    );
-    let mut out = Vec::with_capacity(rows);
-    for number in 0..rows {
-        reader
-            .read_exact(&mut row)
-            .with_context(|| format!("cannot read row {number} of {}", path.display()))?;
-        out.push(
-            R::decode(&row)
-                .with_context(|| format!("row {number} of {} is damaged", path.display()))?,
-        );
-    }
-    Ok(out)
+    let mut reader = RowReader::open(path, usize::MAX)?;
+    reader.next().unwrap_or_else(|| Ok(Vec::new()))
 }

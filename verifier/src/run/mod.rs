@@ -37,6 +37,8 @@ pub struct Setup {
     pub workers: Option<u16>,
     /// Plain progress lines, even on a terminal.
     pub headless: bool,
+    /// Whose certificates an `https://` target may show.
+    pub trust: load::Trust,
 }
 
 /// A run that is over.
@@ -78,7 +80,8 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     };
     plan.seed = Some(seed);
     if let Some(url) = &setup.url {
-        target::external::check(url)?;
+        // What is wrong with the URL, or the certificates, is said before anything is started.
+        load::Target::trusting(&target::external::check(url)?, &setup.trust)?;
     }
     let out = setup
         .out
@@ -171,6 +174,9 @@ fn start_target(
         otlp_http: Some(receiver.http_address().to_string()),
         pids: target.pids(),
     });
+    if setup.trust.insecure && target.url().starts_with("https:") {
+        recorder.observe(Observation::TargetUnverified);
+    }
     Ok(target)
 }
 
@@ -236,7 +242,7 @@ impl Conductor<'_> {
     }
 
     fn start_load(&self, url: &str) -> Result<JoinHandle<Result<()>>> {
-        let address = load::Target::resolve(url)?;
+        let address = load::Target::trusting(url, &self.setup.trust)?;
         let options = load::Options {
             workers: self
                 .setup

@@ -1,7 +1,11 @@
 //! The load engine against scripted servers: whatever a server does, each planned request ends in
 //! exactly one row with the right outcome, and the stage ends.
 
+mod addresses;
+mod answers;
+mod bad_servers;
 mod endings;
+mod https;
 mod limits;
 mod reuse;
 mod server;

@@ -1,6 +1,7 @@
 //! `verifier run`, end to end: the real binary, the real service, real sockets; faults where the far end has them.
 
 mod faulty;
+mod killed;
 mod search;
 
 use faulty::faulty_service;
@@ -443,7 +444,11 @@ fn what_can_not_work_is_refused_before_any_load() {
         (vec!["run", "no/such/plan.toml"], "no/such/plan.toml"),
         (vec!["run", "-c", "0"], "connections"),
         (vec!["run", "--threshold", "p99<250"], "unit"),
-        (vec!["run", "--url", "https://localhost"], "https"),
+        (
+            vec!["run", "--url", "https://localhost", "--ca-file", "no.pem"],
+            "no.pem",
+        ),
+        (vec!["run", "--url", "ftp://localhost"], "ftp://localhost"),
         (vec!["run", "--url", "not a url"], "not a url"),
         (vec!["judge", "/nonexistent"], "run folder"),
         (vec!["show", folder.path().to_str().unwrap()], "run folder"),

@@ -1,10 +1,9 @@
 //! One connection and the request that it carries; a user is one of these, too.
 
 use super::response::Parser;
+use super::wire::Wire;
 use crate::record::{Exchange, Outcome};
-use mio::net::TcpStream;
-use std::io::{ErrorKind, Write};
-use std::time::Duration;
+use std::io::ErrorKind;
 
 /// A request that was planned and has not ended.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +64,12 @@ pub(super) enum State {
     /// There is none.
     #[default]
     Closed,
-    /// The handshake is under way.
-    Connecting(TcpStream),
+    /// The handshake is under way, TLS's included.
+    Connecting(Wire),
     /// Open, and free for a request.
-    Free(TcpStream),
+    Free(Wire),
     /// A request is being written, or its answer is awaited.
-    Busy(TcpStream),
+    Busy(Wire),
 }
 
 /// One connection of a stage.
@@ -119,15 +118,18 @@ impl Connection {
     /// When it is closed, the kernel forgets it at once. What closes first would else hold its port for a
     /// minute more (TIME_WAIT, RFC 9293 section 3.6.1): too few ports for a connection per request.
     pub(super) fn forget_when_closed(&self) {
-        if let State::Busy(stream) | State::Free(stream) = &self.state {
-            // Without it, ports may run out, and rows with connect_error say so.
-            let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+        if let State::Busy(wire) | State::Free(wire) = &self.state {
+            wire.forget_when_closed();
         }
     }
 
     /// The kernel has taken the whole request.
     pub(super) fn all_written(&self) -> bool {
-        self.unwritten.is_empty()
+        let flushed = match &self.state {
+            State::Busy(wire) => wire.flushed(),
+            _ => true,
+        };
+        flushed && self.unwritten.is_empty()
     }
 
     /// Hands a request to the kernel as far as it takes it. On an error it has taken nothing, and the
@@ -164,6 +166,9 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        match &mut self.state {
+            State::Busy(wire) => wire.flush().map(|_| ()),
+            _ => Ok(()),
+        }
     }
 }

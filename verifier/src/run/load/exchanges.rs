@@ -3,10 +3,10 @@
 use super::connection::State;
 use super::response::Answer;
 use super::stage_run::StageRun;
+use super::wire::Wire;
 use crate::record::Outcome;
-use mio::net::TcpStream;
-use mio::{Interest, Token};
-use std::io::{Error, ErrorKind, Read};
+use mio::Token;
+use std::io::{Error, ErrorKind};
 
 /// Pause after the second failure in a row, doubled with each further one.
 const FIRST_PAUSE_NS: u64 = 10_000_000;
@@ -62,13 +62,9 @@ impl StageRun<'_, '_> {
         }
         connection.addresses_tried += 1;
         let turn = self.pace.connection(number) as usize + connection.addresses_failed;
-        let connecting =
-            TcpStream::connect(addresses[turn % addresses.len()]).and_then(|mut stream| {
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                let registry = self.worker.poll.registry();
-                registry.register(&mut stream, Token(number), interest)?;
-                Ok(stream)
-            });
+        let address = addresses[turn % addresses.len()];
+        let tls = self.worker.target.tls.as_ref();
+        let connecting = Wire::connect(address, tls, self.worker.poll.registry(), Token(number));
         match connecting {
             Ok(stream) => connection.state = State::Connecting(stream),
             Err(error) => self.address_failed(number, &error),
@@ -81,19 +77,18 @@ impl StageRun<'_, '_> {
     }
 
     pub(super) fn connected(&mut self, number: usize) {
-        let State::Connecting(stream) = std::mem::take(&mut self.connections[number].state) else {
+        let State::Connecting(mut stream) = std::mem::take(&mut self.connections[number].state)
+        else {
             return;
         };
-        match stream.take_error() {
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => return self.address_failed(number, &error),
+        match stream.established() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.connections[number].state = State::Connecting(stream); // not yet
+                return;
+            }
+            Err(error) => return self.address_failed(number, &error),
         }
-        if stream.peer_addr().is_err() {
-            self.connections[number].state = State::Connecting(stream); // not yet
-            return;
-        }
-        // Only latency is lost without it.
-        let _ = stream.set_nodelay(true);
         let now = self.now();
         self.worker.stages.connected();
         self.opened += 1;
@@ -167,7 +162,13 @@ impl StageRun<'_, '_> {
                     match connection.parser.feed(&self.worker.scratch[..read]) {
                         // A short read has emptied the socket: asking again would only cost a call. But the
                         // end of the stream gives no event of its own once its event has been seen.
-                        Answer::More if read < self.worker.scratch.len() && !closing => return,
+                        Answer::More
+                            if read < self.worker.scratch.len()
+                                && stream.short_read_is_all()
+                                && !closing =>
+                        {
+                            return;
+                        }
                         answer => answer,
                     }
                 }
@@ -186,7 +187,8 @@ impl StageRun<'_, '_> {
                 }
             }
         }
-        self.unread.push(number); // an edge-triggered queue does not tell again of what is left
+        // An edge-triggered queue does not tell again of what is left, nor of an end behind it.
+        self.unread.push((number, closing));
     }
 
     /// A whole answer has come.
@@ -241,6 +243,18 @@ impl StageRun<'_, '_> {
             self.free.push_back(number);
         }
         self.start_arrivals(now);
+    }
+
+    /// Something has come on a connection without a request: TLS's own messages are no concern of ours.
+    pub(super) fn unasked(&mut self, number: usize) {
+        if let State::Free(stream) = &mut self.connections[number].state
+            && !stream.short_read_is_all()
+            && let Err(error) = stream.read(&mut self.worker.scratch)
+            && error.kind() == ErrorKind::WouldBlock
+        {
+            return;
+        }
+        self.close_free(number);
     }
 
     /// Closes a connection without a request; an open loop opens it again.

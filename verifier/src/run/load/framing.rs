@@ -30,11 +30,15 @@ pub(super) fn framing(response: &httparse::Response<'_, '_>) -> Result<Framing, 
             }
             framing.length = Some(length);
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            let last = header.value.rsplit(|b| *b == b',').next().unwrap_or(b"");
-            if !last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            for coding in header.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                if framing.chunked {
+                    return Err("chunked is not the last transfer-encoding");
+                }
+                framing.chunked = coding.eq_ignore_ascii_case(b"chunked");
+            }
+            if !framing.chunked {
                 return Err("a transfer-encoding other than chunked");
             }
-            framing.chunked = true;
         } else if header.name.eq_ignore_ascii_case("connection") {
             for option in header.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
                 if option.eq_ignore_ascii_case(b"close") {
@@ -46,5 +50,7 @@ pub(super) fn framing(response: &httparse::Response<'_, '_>) -> Result<Framing, 
             }
         }
     }
+    // HTTP/1.0 knows no chunks: who sends them may end them elsewhere (RFC 9112 6.1).
+    framing.keep_alive &= !framing.chunked || response.version == Some(1);
     Ok(framing)
 }

@@ -4,6 +4,7 @@
 //! the way of a request and meet only at the borders of stages.
 
 mod arrivals;
+mod chunked;
 mod connection;
 mod exchanges;
 mod framing;
@@ -16,10 +17,13 @@ mod schedule;
 mod stage_run;
 mod stages;
 mod target;
+mod tls;
+mod wire;
 mod worker;
 
 pub use response::{Answer, Parser};
 pub use target::Target;
+pub use tls::{Tls, Trust};
 
 use crate::plan::Plan;
 use crate::record::Recorder;

@@ -127,6 +127,7 @@ mod tests {
         Target {
             addresses: vec![],
             host: "iris:80".into(),
+            tls: None,
         }
     }
 

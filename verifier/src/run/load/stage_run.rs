@@ -36,8 +36,8 @@ pub(super) struct StageRun<'a, 'b> {
     pub(super) connections: Vec<Connection>,
     /// Open loop: connections without a request. May name some that have closed since.
     pub(super) free: VecDeque<usize>,
-    /// Connections that had more to read than one turn allows.
-    pub(super) unread: Vec<usize>,
+    /// Connections that had more to read than one turn allows, and whether its end was seen.
+    pub(super) unread: Vec<(usize, bool)>,
     pub(super) in_flight: usize,
     pub(super) opened: u32,
     pub(super) health: Health,
@@ -100,8 +100,8 @@ impl<'a, 'b> StageRun<'a, 'b> {
             for event in &events {
                 self.event(event);
             }
-            for number in std::mem::take(&mut self.unread) {
-                self.read(number, false);
+            for (number, closing) in std::mem::take(&mut self.unread) {
+                self.read(number, closing);
             }
         }
         Ok(())
@@ -145,21 +145,30 @@ impl<'a, 'b> StageRun<'a, 'b> {
         let readable = event.is_readable() || closing;
         let writable = event.is_writable() || closing;
         match self.connections[number].state {
-            State::Connecting(_) if writable => self.connected(number),
-            // Whatever comes unasked on a free connection, its end included, makes it unfit for a request.
-            State::Free(_) if readable => self.close_free(number),
+            State::Connecting(_) if writable || readable => {
+                self.connected(number);
+                // What came together with the handshake's end, an end included, gives no event of its own.
+                self.readable(number, readable, closing);
+            }
             State::Busy(_) => {
                 // A server may answer before it has the whole request, and then close.
                 let refused = writable && self.connections[number].write_rest().is_err();
-                if readable || refused {
-                    self.read(number, closing || refused);
-                }
+                self.readable(number, readable || refused, closing || refused);
                 if refused && matches!(self.connections[number].state, State::Busy(_)) {
                     self.close(number);
                     self.fail(number, Outcome::Reset, self.now());
                 }
             }
-            State::Closed | State::Connecting(_) | State::Free(_) => {}
+            _ => self.readable(number, readable, closing),
+        }
+    }
+
+    fn readable(&mut self, number: usize, readable: bool, closing: bool) {
+        match self.connections[number].state {
+            // Whatever comes unasked on a free connection, its end included, makes it unfit for a request.
+            State::Free(_) if readable => self.unasked(number),
+            State::Busy(_) if readable => self.read(number, closing),
+            _ => {}
         }
     }
 

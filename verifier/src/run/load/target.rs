@@ -1,6 +1,7 @@
 //! Where requests go: addresses, and the name that the target is called by.
 
-use anyhow::{Context, Result, ensure};
+use super::tls::{Tls, Trust};
+use anyhow::{Context, Result, bail, ensure};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// A resolved target.
@@ -10,6 +11,8 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     /// Value of the `host` header.
     pub host: String,
+    /// For an `https://` target.
+    pub tls: Option<Tls>,
 }
 
 impl Target {
@@ -18,13 +21,19 @@ impl Target {
     /// # Errors
     /// When it is no such URL, or the name has no address.
     pub fn resolve(url: &str) -> Result<Target> {
-        ensure!(
-            !url.starts_with("https://"),
-            "{url}: https is not supported yet: give the target's plain http:// address"
-        );
-        let host = url
-            .strip_prefix("http://")
-            .with_context(|| format!("{url}: a target is written http://host:port"))?;
+        Target::trusting(url, &Trust::default())
+    }
+
+    /// The same, or `https://host:port`.
+    ///
+    /// # Errors
+    /// When it is no such URL, the name has no address, or the trusted certificates can not be read.
+    pub fn trusting(url: &str, trust: &Trust) -> Result<Target> {
+        let (host, https) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(host), _) => (host, false),
+            (_, Some(host)) => (host, true),
+            _ => bail!("{url}: a target is written http://host:port or https://host:port"),
+        };
         let host = host.strip_suffix('/').unwrap_or(host);
         ensure!(
             !host.contains(['/', '?', '#']),
@@ -37,8 +46,10 @@ impl Target {
         let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         let with_port = match port {
             Some(Ok(_)) => host.to_owned(),
-            _ => format!("{host}:80"),
+            _ => format!("{host}:{}", if https { 443 } else { 80 }),
         };
+        let name = with_port.rsplit_once(':').map_or(host, |(name, _)| name);
+        let tls = https.then(|| Tls::new(trust, name)).transpose()?;
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for address in with_port
             .to_socket_addrs()
@@ -52,6 +63,7 @@ impl Target {
         Ok(Target {
             addresses,
             host: host.to_owned(),
+            tls,
         })
     }
 }
@@ -75,7 +87,8 @@ mod tests {
             ["[::1]:81".parse().unwrap()]
         );
         for (url, why) in [
-            ("https://127.0.0.1", "https is not supported"),
+            ("https://a b", "no certificate can name"),
+            ("ftp://127.0.0.1", "https://host:port"),
             ("127.0.0.1:80", "http://host:port"),
             ("http://127.0.0.1:80/predict", "request.path"),
             ("http://me:secret@127.0.0.1", "request.headers"),

@@ -2,20 +2,18 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Gives back `http://host:port` of the URL.
+/// Gives back `http://host:port` (or `https://`) of the URL.
 ///
 /// # Errors
-/// When the scheme is not `http`, or the URL holds more than a host and a port: the path is the plan's.
+/// When the scheme is neither `http` nor `https`, or the URL holds more than a host and a port: the path is the plan's.
 pub fn check(url: &str) -> Result<String> {
     let advice = || format!("--url {url:?}: write it like http://10.0.0.7:8080");
     let uri: http::Uri = url.parse().with_context(advice)?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            bail!("--url {url}: https is not built in yet; use the http port of the target")
-        }
+    let (scheme, port) = match uri.scheme_str() {
+        Some("http") => ("http", 80),
+        Some("https") => ("https", 443),
         _ => bail!(advice()),
-    }
+    };
     let authority = uri.authority().with_context(advice)?;
     ensure!(
         !authority.as_str().contains('@') && !authority.host().is_empty(),
@@ -26,9 +24,9 @@ pub fn check(url: &str) -> Result<String> {
         "--url {url}: the path belongs in the plan, as request.path"
     );
     Ok(format!(
-        "http://{}:{}",
+        "{scheme}://{}:{}",
         authority.host(),
-        authority.port_u16().unwrap_or(80)
+        authority.port_u16().unwrap_or(port)
     ))
 }
 
@@ -44,9 +42,9 @@ mod tests {
         );
         assert_eq!(check("http://[::1]:9").unwrap(), "http://[::1]:9");
         assert_eq!(check("http://iris").unwrap(), "http://iris:80");
+        assert_eq!(check("https://iris").unwrap(), "https://iris:443");
         for (url, why) in [
             ("localhost:8080", "write it like"),
-            ("https://localhost", "https is not built in"),
             ("http://", "write it like"),
             ("http://a@b", "write it like"),
             ("http://a/predict", "request.path"),

@@ -44,6 +44,13 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
         reasons.splice(0..0, saturation.as_ref().map(saturation::sentence));
     }
     reasons.extend(checks::whereabouts(&losses));
+    if timeline
+        .observations()
+        .any(|o| *o == Observation::TargetUnverified)
+    {
+        let line = "INSECURE: any certificate of the target was taken (--insecure), so that anybody may have answered";
+        reasons.push(line.to_owned());
+    }
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,

@@ -1,16 +1,8 @@
 //! How connections end: resets in place of ends, servers that stay open though they said they would not,
 //! and ends that come while nobody is asking.
 
-use super::server::{Server, answer_ok};
+use super::server::{Server, answer_ok, reset_at_the_end};
 use super::*;
-use std::net::TcpStream;
-
-/// The connection's end becomes a TCP reset in place of an orderly one.
-fn reset_at_the_end(stream: &TcpStream) {
-    socket2::SockRef::from(stream)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-}
 
 #[test]
 fn a_reset_is_never_the_end_of_a_whole_answer() {

@@ -4,27 +4,8 @@
 use super::server::{Server, answer_ok};
 use super::*;
 use std::io::Read;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-/// A listener that does to each connection what it is told, on a thread each, and counts them.
-fn listen(
-    act: impl Fn(std::net::TcpStream) + Send + Sync + 'static,
-) -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (act, count) = (Arc::new(act), Arc::new(AtomicUsize::new(0)));
-    let accepted = Arc::clone(&count);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            accepted.fetch_add(1, Relaxed);
-            let act = Arc::clone(&act);
-            std::thread::spawn(move || act(stream));
-        }
-    });
-    (address, count)
-}
 
 fn read_head(stream: &mut std::net::TcpStream) {
     let mut head = Vec::new();
@@ -71,11 +52,12 @@ fn an_address_where_nobody_listens_costs_no_request() {
         .local_addr()
         .unwrap();
     let server = Server::start(answer_ok);
-    let alive = server.url.trim_start_matches("http://").parse().unwrap();
+    let alive = server.address();
     for addresses in [vec![dead, alive], vec![alive, dead]] {
         let target = Target {
             addresses,
             host: "two.addresses".into(),
+            tls: None,
         };
         for stage in [
             "kind = 'connections'\nconnections = 4",
@@ -91,25 +73,42 @@ fn an_address_where_nobody_listens_costs_no_request() {
 
 #[test]
 fn a_body_without_end_is_a_timeout_and_starves_nobody() {
-    let (address, accepted) = listen(|mut stream| {
+    let server = Server::raw(|mut stream| {
         let first = stream.set_nodelay(true).is_ok();
         read_head(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while first && stream.write_all(&[b'x'; 1 << 18]).is_ok() {}
     });
     let begun = Instant::now();
-    let rows = run(&connections(2, "500ms"), &format!("http://{address}"));
+    let rows = run(&connections(2, "500ms"), &server.url);
     assert_all(&rows, Outcome::Timeout);
     assert!(begun.elapsed() < Duration::from_secs(10));
-    assert!(accepted.load(Relaxed) >= 2);
+    assert!(server.seen().1 >= 2);
     let connections: BTreeSet<u32> = rows.iter().map(|row| row.connection).collect();
     assert_eq!(connections.len(), 2, "one connection had all the turns");
 }
 
 #[test]
+fn the_end_of_a_long_body_is_not_missed() {
+    // More than a turn's reads may be there when the end is: who forgets it waits for the timeout. The first part
+    // makes the kernel's windows large, so that the last one comes all at once, on all connections.
+    let (first, last) = (vec![b'x'; 12 << 20], vec![b'x'; 4 << 20]);
+    let server = Server::start(move |stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        let _ = stream.write_all(&first);
+        std::thread::sleep(Duration::from_millis(150));
+        let _ = stream.write_all(&last);
+        false
+    });
+    let mut plan = connections(16, "100ms");
+    plan.request.timeout = Duration::from_secs(5);
+    assert_all(&run(&plan, &server.url), Outcome::Ok);
+}
+
+#[test]
 fn an_answer_before_the_whole_request_ends_the_connection() {
     // Nobody reads the body: the kernel takes a part of it, and the answer comes all the same.
-    let (address, accepted) = listen(|mut stream| {
+    let server = Server::raw(|mut stream| {
         read_head(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n");
         while stream.read(&mut [0; 1]).is_ok_and(|n| n > 0) {
@@ -118,10 +117,10 @@ fn an_answer_before_the_whole_request_ends_the_connection() {
     });
     let mut plan = connections(1, "100ms");
     plan.request.bodies = vec!["x".repeat(32 << 20)];
-    let rows = run(&plan, &format!("http://{address}"));
+    let rows = run(&plan, &server.url);
     assert_all(&rows, Outcome::HttpError);
     assert_eq!(
-        accepted.load(Relaxed),
+        server.seen().1,
         rows.len(),
         "half a request ran into the next"
     );
@@ -129,16 +128,16 @@ fn an_answer_before_the_whole_request_ends_the_connection() {
 
 #[test]
 fn an_open_loop_does_not_storm_a_server_that_closes_what_it_accepts() {
-    let (address, accepted) = listen(drop);
+    let server = Server::raw(drop);
     let plan = plan("kind = 'rate'\nrate = 10\nconnections = 10\nduration = '500ms'");
-    let rows = run(&plan, &format!("http://{address}"));
+    let rows = run(&plan, &server.url);
     assert_eq!(rows.len(), 5);
     assert!(
         rows.iter().all(|row| row.outcome != Outcome::Ok),
         "{:?}",
         outcomes(&rows)
     );
-    let accepted = accepted.load(Relaxed);
+    let accepted = server.seen().1;
     assert!(accepted < 500, "{accepted} connections in half a second");
 }
 

@@ -1,8 +1,9 @@
 //! A server that does to each request what its script says.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Listens on a free port of the loopback interface until the test's process ends.
 pub struct Server {
@@ -13,15 +14,37 @@ pub struct Server {
 impl Server {
     /// `script` gets the connection and the request's number on it, and says whether the connection goes on.
     pub fn start(script: impl Fn(&mut TcpStream, usize) -> bool + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::listen("127.0.0.1:0", move |stream, seen| {
+            serve(stream, &script, seen);
+        })
+    }
+
+    /// The same on another loopback address.
+    pub fn start_at(
+        address: &str,
+        script: impl Fn(&mut TcpStream, usize) -> bool + Send + Sync + 'static,
+    ) -> Server {
+        Server::listen(address, move |stream, seen| serve(stream, &script, seen))
+    }
+
+    /// `act` gets each connection as it was accepted, on a thread of its own; no request is read for it.
+    pub fn raw(act: impl Fn(TcpStream) + Send + Sync + 'static) -> Server {
+        Server::listen("127.0.0.1:0", move |stream, _| act(stream))
+    }
+
+    fn listen(
+        address: &str,
+        act: impl Fn(TcpStream, &Mutex<(Vec<String>, usize)>) + Send + Sync + 'static,
+    ) -> Server {
+        let listener = TcpListener::bind(address).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<(Vec<String>, usize)>> = Arc::default();
-        let (script, all) = (Arc::new(script), Arc::clone(&seen));
+        let (act, all) = (Arc::new(act), Arc::clone(&seen));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 all.lock().unwrap().1 += 1;
-                let (script, all) = (Arc::clone(&script), Arc::clone(&all));
-                std::thread::spawn(move || serve(stream, &*script, &all));
+                let (act, all) = (Arc::clone(&act), Arc::clone(&all));
+                std::thread::spawn(move || act(stream, &all));
             }
         });
         Server { url, seen }
@@ -30,6 +53,10 @@ impl Server {
     /// The `traceparent` of every request, and the number of connections.
     pub fn seen(&self) -> (Vec<String>, usize) {
         self.seen.lock().unwrap().clone()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").parse().unwrap()
     }
 }
 
@@ -69,4 +96,11 @@ pub fn answer_ok(stream: &mut TcpStream, _number: usize) -> bool {
     stream
         .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
         .is_ok()
+}
+
+/// The connection's end becomes a TCP reset in place of an orderly one.
+pub fn reset_at_the_end(stream: &TcpStream) {
+    socket2::SockRef::from(stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
 }
