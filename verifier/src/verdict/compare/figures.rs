@@ -77,13 +77,16 @@ pub(super) fn of_stage(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> 
     figures.extend(times("latency", latencies, &EXCHANGE_PERCENTILES));
     let service_times = sent().map(|e| (e.service_time_ns(), place(e))).collect();
     figures.extend(times("service time", service_times, &EXCHANGE_PERCENTILES));
-    for (at, span) in timeline.plan.traces.spans.iter().enumerate() {
+    for name in timeline.plan.span_names() {
         let durations = timeline.stage(index).filter_map(|(exchange, spans)| {
+            // Each task expects spans of its own.
+            let expected = timeline.expected(exchange).spans;
+            let at = expected.iter().position(|span| span.name == name)?;
             let span = timeline.trace(exchange, spans).spans[at]?;
             Some((span.duration_ns(), place(exchange)))
         });
         let durations = durations.collect();
-        figures.extend(times(&span.name, durations, &SPAN_PERCENTILES));
+        figures.extend(times(name, durations, &SPAN_PERCENTILES));
     }
     figures
 }
@@ -98,7 +101,7 @@ fn shares(timeline: &Timeline<'_>, index: usize, stage: &Stage, batches: &Batche
         mut in_time,
         mut incomplete,
     ] = [[0_u64; BATCHES]; 5];
-    let traced = !timeline.plan.traces.spans.is_empty();
+    let traced = |exchange: &Exchange| !timeline.expected(exchange).spans.is_empty();
     for (exchange, spans) in timeline.stage(index) {
         let batch = batches.of(exchange);
         planned[batch] += 1;
@@ -106,7 +109,7 @@ fn shares(timeline: &Timeline<'_>, index: usize, stage: &Stage, batches: &Batche
         if exchange.outcome.answered() {
             answered[batch] += 1;
             in_time[batch] += u64::from(exchange.done_ns <= end_ns);
-            let complete = !traced || timeline.trace(exchange, spans).complete();
+            let complete = !traced(exchange) || timeline.trace(exchange, spans).complete();
             incomplete[batch] += u64::from(!complete);
         }
     }
@@ -120,7 +123,7 @@ fn shares(timeline: &Timeline<'_>, index: usize, stage: &Stage, batches: &Batche
             interval::share(&failed, &planned),
         ),
     ];
-    if traced {
+    if !timeline.plan.span_names().is_empty() {
         // Of what is missing, not of what came: a noise of 5 % must not let 5 % of the traces go.
         let missing = interval::share(&incomplete, &answered);
         figures.push(figure(

@@ -4,6 +4,7 @@ use super::builder::{MS, ROOT, Run};
 use super::{check, stage};
 use verifier::plan::{ExpectedSpan, On, SpanKind, Task};
 use verifier::record::{Outcome, Table};
+use verifier::verdict::compare::{Side, compare};
 use verifier::verdict::{Judgement, to_text};
 
 fn task(name: &str, spans: Option<Vec<ExpectedSpan>>) -> Task {
@@ -95,4 +96,33 @@ fn a_span_of_another_task_does_not_stand_in() {
 #[test]
 fn one_task_needs_no_table_of_tasks() {
     assert!(stage(&Run::of(20).judge()).tasks.is_empty());
+}
+
+#[test]
+fn runs_of_several_tasks_can_be_compared() {
+    let (a, b) = (mixed().write(), mixed().write());
+    let side = |written: &super::builder::OnDisk| Side::read(&written.folder).unwrap();
+    let comparison = compare(&side(&a), &side(&b), 0.05);
+    let names: Vec<&str> = comparison.stages[0]
+        .figures
+        .iter()
+        .map(|f| f.name.as_str())
+        .collect();
+    for name in ["GET /healthz p50", "POST /predict p50"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+}
+
+#[test]
+fn files_for_locust_name_each_task() {
+    let written = mixed().write();
+    written.judge();
+    let stats = written.text("legacy/locust_stats.csv");
+    let rows: Vec<Vec<&str>> = stats.lines().map(|row| row.split(',').collect()).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row[1]).collect();
+    assert_eq!(
+        names,
+        ["Name", "health", "predict", "untraced", "Aggregated"]
+    );
+    assert_eq!(rows[1][..3], ["GET", "health", "900"]);
 }

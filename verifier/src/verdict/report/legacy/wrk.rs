@@ -55,7 +55,13 @@ pub(super) fn block(
     index: usize,
     tally: &Tally,
 ) -> String {
-    let (stage, request) = (&timeline.plan.stages[index], &timeline.plan.request);
+    let stage = &timeline.plan.stages[index];
+    // Several tasks have no path in common.
+    let path = match timeline.plan.tasks.as_slice() {
+        [] => timeline.plan.request.path.as_str(),
+        [task] => task.path.as_str(),
+        _ => "/",
+    };
     let threads = threads(timeline, index);
     let rates = rates(tally, threads);
     let target = verdict.run.target.as_deref().unwrap_or("unknown");
@@ -67,7 +73,7 @@ pub(super) fn block(
         out,
         "# {}: service time, from the actual send\nRunning {duration} test @ {target}{}\n  {threads} threads and {} connections",
         stage.name,
-        request.path,
+        path,
         stage.load.connections(),
     );
     let _ = writeln!(

@@ -79,10 +79,19 @@ fn users(timeline: &Timeline<'_>, verdict: &Verdict, seen: &Seen, second: u64) -
         return match stage.load {
             Load::Connections { connections } => u64::from(connections),
             Load::Users {
-                users, spawn_rate, ..
+                users_from,
+                users,
+                spawn_rate,
+                ..
             } => {
-                let spawned = ((now_ns - start_ns) as f64 / 1e9 * spawn_rate).ceil();
-                (spawned as u64).min(u64::from(users))
+                // Spawned or stopped by then.
+                let changed = ((now_ns - start_ns) as f64 / 1e9 * spawn_rate).ceil() as u64;
+                let (from, to) = (u64::from(users_from), u64::from(users));
+                if to < from {
+                    from.saturating_sub(changed).max(to)
+                } else {
+                    (from + changed).min(to)
+                }
             }
             Load::Rate { .. } => verdict.stages[index].generator.opened.unwrap_or(0),
         };

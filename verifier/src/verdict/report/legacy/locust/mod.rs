@@ -65,13 +65,20 @@ pub(super) fn files(timeline: &Timeline<'_>, verdict: &Verdict, seen: &Seen) -> 
     ])
 }
 
-/// Locust's name of a request is its path; with several stages, each is a name of its own.
-fn name(timeline: &Timeline<'_>, stage: usize) -> String {
-    let path = &timeline.plan.request.path;
-    match timeline.plan.stages.len() {
-        1 => path.clone(),
-        _ => format!("{path} [{}]", timeline.plan.stages[stage].name),
-    }
+/// A request in Locust's words: method, name, path. The name is the path, or the task's where there are
+/// tasks; with several stages, each is a name of its own.
+fn request<'t>(timeline: &'t Timeline<'_>, seen: &Seen, place: usize) -> (String, String, &'t str) {
+    let (stage, task) = (place / seen.tasks, place % seen.tasks);
+    let plan = timeline.plan;
+    let (method, name, path) = match plan.tasks.get(task) {
+        Some(task) => (&task.method, &task.name, &task.path),
+        None => (&plan.request.method, &plan.request.path, &plan.request.path),
+    };
+    let name = match plan.stages.len() {
+        1 => name.clone(),
+        _ => format!("{name} [{}]", plan.stages[stage].name),
+    };
+    (method.clone(), name, path)
 }
 
 /// The stages that had requests, in Locust's order, and their sum.
@@ -80,17 +87,18 @@ fn rows(timeline: &Timeline<'_>, seen: &Seen) -> (Vec<Row>, Row) {
     let seconds = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e9;
     let (mut rows, mut sum) = (Vec::new(), Entry::default());
     let (mut first_ns, mut last_ns) = (u64::MAX, 0);
-    for (stage, of_stage) in seen.stages.iter().enumerate() {
-        let start_ns = start_unix_ns(stage).unwrap_or(of_stage.last_unix_ns);
+    for (place, of_stage) in seen.stages.iter().enumerate() {
+        let start_ns = start_unix_ns(place / seen.tasks).unwrap_or(of_stage.last_unix_ns);
         if of_stage.entry.requests == 0 {
             continue;
         }
         sum.extend(&of_stage.entry);
         first_ns = first_ns.min(start_ns);
         last_ns = last_ns.max(of_stage.last_unix_ns);
+        let (method, name, _) = request(timeline, seen, place);
         rows.push(Row {
-            method: timeline.plan.request.method.clone(),
-            name: name(timeline, stage),
+            method,
+            name,
             entry: of_stage.entry.clone(),
             seconds: seconds(start_ns, of_stage.last_unix_ns),
         });
@@ -108,12 +116,13 @@ fn rows(timeline: &Timeline<'_>, seen: &Seen) -> (Vec<Row>, Row) {
 /// Failures, in the order in which each kind was first seen.
 fn errors(timeline: &Timeline<'_>, seen: &Seen) -> Vec<ErrorRow> {
     let mut errors = Vec::new();
-    for (stage, of_stage) in seen.stages.iter().enumerate() {
+    for (place, of_stage) in seen.stages.iter().enumerate() {
         for ((status, outcome), failure) in &of_stage.failures {
+            let (method, name, path) = request(timeline, seen, place);
             errors.push(ErrorRow {
-                method: timeline.plan.request.method.clone(),
-                name: name(timeline, stage),
-                error: error(timeline, *status, *outcome),
+                method,
+                name,
+                error: error(timeline, path, *status, *outcome),
                 failure: *failure,
             });
         }
@@ -123,7 +132,7 @@ fn errors(timeline: &Timeline<'_>, seen: &Seen) -> Vec<ErrorRow> {
 }
 
 /// A failure in the words that Locust's HttpUser has for it: the exception of `requests`, as Python shows it.
-fn error(timeline: &Timeline<'_>, status: u16, outcome: Outcome) -> String {
+fn error(timeline: &Timeline<'_>, path: &str, status: u16, outcome: Outcome) -> String {
     let request = &timeline.plan.request;
     match outcome {
         Outcome::Timeout => {
@@ -138,7 +147,6 @@ fn error(timeline: &Timeline<'_>, status: u16, outcome: Outcome) -> String {
             let whose = if status < 500 { "Client" } else { "Server" };
             let reason = http::StatusCode::from_u16(status).ok();
             let reason = reason.and_then(|s| s.canonical_reason()).unwrap_or("");
-            let path = &request.path;
             format!("HTTPError('{status} {whose} Error: {reason} for url: {path}')")
         }
     }

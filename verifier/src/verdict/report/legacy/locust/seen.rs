@@ -17,7 +17,7 @@ pub(in super::super) struct Failure {
     pub(super) last_unix_ns: u64,
 }
 
-/// One stage's requests.
+/// The requests of one task in one stage.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OfStage {
     pub(super) entry: Entry,
@@ -33,7 +33,10 @@ pub(in super::super) struct Seen {
     pub(super) first_second: u64,
     /// What ended in each second.
     pub(super) seconds: Vec<Entry>,
+    /// The first stage's tasks, then the second's, and so on.
     pub(super) stages: Vec<OfStage>,
+    /// Tasks of the plan, at least one.
+    pub(super) tasks: usize,
 }
 
 impl Seen {
@@ -41,13 +44,15 @@ impl Seen {
     pub(in super::super) fn new(timeline: &Timeline<'_>) -> Seen {
         let origin_unix_ns = timeline.recorded.origin_unix_ns;
         let count = timeline.plan.stages.len();
+        let tasks = timeline.plan.tasks.len().max(1);
         let starts = (0..count).filter_map(|stage| timeline.stage_start_ns(stage));
         let first_ns = starts.min().unwrap_or(0);
         Seen {
             origin_unix_ns,
             first_second: origin_unix_ns.saturating_add(first_ns) / SECOND_NS,
             seconds: Vec::new(),
-            stages: vec![OfStage::default(); count],
+            stages: vec![OfStage::default(); count * tasks],
+            tasks,
         }
     }
 
@@ -63,7 +68,8 @@ impl Seen {
             self.seconds.resize_with(second + 1, Entry::default);
         }
         self.seconds[second].log(exchange);
-        let of_stage = &mut self.stages[stage];
+        let task = usize::from(exchange.task).min(self.tasks - 1);
+        let of_stage = &mut self.stages[stage * self.tasks + task];
         of_stage.entry.log(exchange);
         of_stage.last_unix_ns = of_stage.last_unix_ns.max(at_ns);
         if exchange.outcome != Outcome::Ok {
