@@ -10,6 +10,12 @@ const OPENING_GAP_NS: f64 = 100_000.0;
 /// An open loop denser than this is sent in batches this far apart. The delay is part of the latency and of the lag.
 const WAKE_GAP_NS: u64 = 50_000;
 
+/// An open loop denser than this is near what one core can do. There a wake-up for each answer costs half as
+/// much as the request, and a timer twice as much: what is due and what has come is seen to in turns, so that
+/// an answer is seen [`TURN_NS`] late at most.
+const IN_TURNS_NS: u64 = 10_000;
+const TURN_NS: u64 = 200_000;
+
 /// One worker's part of a stage's arrivals. Requests, connections and users are dealt to workers in turn.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
@@ -158,12 +164,13 @@ impl Pace {
         (at_ns < self.end_ns).then_some(at_ns)
     }
 
-    /// Open loop: how long after now the next wake-up may be at the earliest. Only where arrivals are denser
-    /// than [`WAKE_GAP_NS`] anyway: to wake for each would cost more than to send it.
-    pub(super) fn wake_gap_ns(&self) -> u64 {
+    /// Open loop: how long after now the next wake-up may be at the earliest, and whether answers wait for
+    /// it, too. Only where arrivals are denser anyway: to wake for each would cost more than to send it.
+    pub(super) fn wake_gap_ns(&self) -> (u64, bool) {
         match &self.arrivals {
-            Some(arrivals) if arrivals.denser_than(WAKE_GAP_NS) => WAKE_GAP_NS,
-            _ => 0,
+            Some(arrivals) if arrivals.denser_than(IN_TURNS_NS) => (TURN_NS, true),
+            Some(arrivals) if arrivals.denser_than(WAKE_GAP_NS) => (WAKE_GAP_NS, false),
+            _ => (0, false),
         }
     }
 

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -10,6 +11,7 @@ use rustix::time::{
 };
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::time::Duration;
 
 /// The alarm's token; connections count from 0.
 pub(super) const ALARM: Token = Token(usize::MAX);
@@ -60,6 +62,16 @@ impl Schedule {
     pub(super) fn clear(&mut self) {
         self.timers.clear();
         self.armed_ns = 0;
+    }
+
+    /// Waits for the alarm and nothing else, for so long at most.
+    pub(super) fn sleep(&self, longest: Duration) -> Result<()> {
+        let longest = Timespec::try_from(longest).context("cannot wait so long")?;
+        let mut alarm = [PollFd::new(&self.alarm, PollFlags::IN)];
+        match poll(&mut alarm, Some(&longest)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error).context("cannot wait for a timer"),
+        }
     }
 
     /// Sets the alarm to `due_ns` on the run's clock.

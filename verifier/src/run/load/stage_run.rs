@@ -114,8 +114,11 @@ impl<'a, 'b> StageRun<'a, 'b> {
     fn sleep(&mut self, events: &mut Events) -> Result<()> {
         // An open loop wakes for its next arrival only when somebody could carry it.
         let now = self.now();
+        let (gap_ns, in_turns) = self.pace.wake_gap_ns();
         let arrival = self.pace.arrival_ns().filter(|_| !self.free.is_empty());
-        let arrival = arrival.map(|at| at.max(now + self.pace.wake_gap_ns()));
+        // A turn counts from its beginning: from its end, busy turns would grow one another.
+        let from_ns = if in_turns { self.woken_ns } else { now };
+        let arrival = arrival.map(|at| at.max(from_ns + gap_ns));
         let next = [self.worker.schedule.next_ns(), arrival];
         let mut longest = self.worker.tick;
         if let Some(due) = next.into_iter().flatten().min() {
@@ -123,6 +126,11 @@ impl<'a, 'b> StageRun<'a, 'b> {
                 longest = Duration::ZERO;
             } else if due < now + nanoseconds(longest) {
                 self.worker.schedule.wake_at(due, now)?;
+                // Answers that come meanwhile are looked at together with the next requests.
+                if in_turns && arrival == Some(due) && self.unread.is_empty() {
+                    self.worker.schedule.sleep(longest)?;
+                    longest = Duration::ZERO;
+                }
             }
         }
         if !self.unread.is_empty() {
