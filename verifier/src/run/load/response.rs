@@ -7,8 +7,6 @@ use super::chunked::Chunked;
 use super::framing::framing;
 use std::mem::MaybeUninit;
 
-/// A head up to this length is remembered for the next answer on the connection.
-const LONGEST_KNOWN: usize = 1024;
 /// Longest head.
 const LONGEST_HEAD: usize = 64 << 10;
 const MOST_HEADERS: usize = 128;
@@ -39,18 +37,6 @@ pub struct Parser {
     status: u16,
     keep_alive: bool,
     bytes: u64,
-    known: Option<Box<Known>>,
-}
-
-/// A head and what followed from it. Most answers of a connection begin with the very bytes of the one before,
-/// and to compare them costs a small part of reading them.
-#[derive(Debug)]
-struct Known {
-    head: Vec<u8>,
-    status: u16,
-    keep_alive: bool,
-    /// `None`: the answer ends with its head.
-    body: Option<State>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,17 +80,13 @@ impl Parser {
         *self = Parser {
             head_only: self.head_only,
             head: std::mem::take(&mut self.head),
-            known: self.known.take(),
             ..Parser::default()
         };
     }
 
     /// Makes ready for the answer to another kind of request.
     pub fn reset_for(&mut self, head_only: bool) {
-        if self.head_only != head_only {
-            self.head_only = head_only;
-            self.known = None;
-        }
+        self.head_only = head_only;
         self.reset();
     }
 
@@ -115,8 +97,7 @@ impl Parser {
 
     /// Memory held for the answer: at most 128 KiB, twice the longest head.
     pub fn held_bytes(&self) -> usize {
-        let known = self.known.as_ref();
-        self.head.capacity() + known.map_or(0, |known| known.head.capacity())
+        self.head.capacity()
     }
 
     /// Takes in the next bytes. However the answer is cut into pieces, what they amount to is the same.
@@ -178,10 +159,7 @@ impl Parser {
         let before = self.head.len();
         // The usual case: the whole head is in one read, and nothing is copied.
         let read = match before {
-            0 => match self.recognise(data) {
-                Some(read) => read,
-                None => self.read_head_and_remember(data),
-            },
+            0 => self.read_head(data),
             _ => self.gather_head(data),
         };
         match read {
@@ -201,50 +179,7 @@ impl Parser {
         }
     }
 
-    /// The head of the answer before, if this one begins with the same.
-    fn recognise(&mut self, bytes: &[u8]) -> Option<Head> {
-        let known = self.known.as_ref()?;
-        if !bytes.starts_with(&known.head) {
-            return None;
-        }
-        (self.status, self.keep_alive) = (known.status, known.keep_alive);
-        let step = match known.body {
-            None => Step::Done,
-            Some(body) => {
-                self.state = body;
-                Step::Again
-            }
-        };
-        Some(Head::Whole(known.head.len(), step))
-    }
-
-    fn read_head_and_remember(&mut self, bytes: &[u8]) -> Head {
-        let read = self.read_head(bytes);
-        let Head::Whole(used @ ..=LONGEST_KNOWN, step) = &read else {
-            return read;
-        };
-        let body = match step {
-            Step::Done => None,
-            // Interim: the next head is another one.
-            Step::Again if self.state == State::Head => return read,
-            Step::Again => Some(self.state),
-            Step::Broken(_) => return read,
-        };
-        let (status, keep_alive) = (self.status, self.keep_alive);
-        let mut head = self.known.take().map_or_else(Vec::new, |known| known.head);
-        head.clear();
-        head.extend_from_slice(&bytes[..*used]);
-        self.known = Some(Box::new(Known {
-            head,
-            status,
-            keep_alive,
-            body,
-        }));
-        read
-    }
-
     fn keep_head(&mut self, piece: &[u8]) {
-        self.known = None; // a head in pieces is none of those that come again and again
         let room = LONGEST_HEAD + 1 - self.head.len();
         self.head.extend_from_slice(&piece[..room.min(piece.len())]);
     }

@@ -146,38 +146,3 @@ proptest! {
         parser.end();
     }
 }
-
-const ANSWERS: [&[u8]; 10] = [
-    b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
-    b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}more",
-    b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
-    b"HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\n{}",
-    b"HTTP/1.1 204 No\r\n\r\n",
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
-    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\n\r\nuntil close",
-    b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
-];
-
-proptest! {
-    /// A connection's parser remembers the head of the answer before: nobody can tell it from a new one.
-    #[test]
-    fn what_is_remembered_changes_nothing(answers in proptest::collection::vec((0..ANSWERS.len(), any::<bool>(), 0_usize..80), 1..30)) {
-        let mut parser = Parser::new(false);
-        for (answer, head_only, cut) in answers {
-            let (first, second) = ANSWERS[answer].split_at(cut.min(ANSWERS[answer].len()));
-            let mut fresh = Parser::new(head_only);
-            parser.reset_for(head_only);
-            for piece in [first, second] {
-                let given = parser.feed(piece);
-                prop_assert_eq!(given, fresh.feed(piece));
-                if given != Answer::More {
-                    break;
-                }
-            }
-            prop_assert_eq!(parser.bytes(), fresh.bytes());
-            prop_assert_eq!(parser.end(), fresh.end());
-        }
-    }
-}
