@@ -108,6 +108,11 @@ impl Gateway {
 
     /// Waits until so many more exports have come, whatever became of them.
     pub fn wait_for(&self, exports: u64) {
+        assert!(self.sees(exports), "no exports come");
+    }
+
+    /// The same; false if they do not come.
+    pub fn sees(&self, exports: u64) -> bool {
         let state = self.shared.state.lock().unwrap();
         let enough = state.exports + exports;
         let limit = Duration::from_secs(60);
@@ -116,7 +121,7 @@ impl Gateway {
             .changed
             .wait_timeout_while(state, limit, |state| state.exports < enough)
             .unwrap();
-        assert!(!waited.timed_out(), "no exports come");
+        !waited.timed_out()
     }
 
     /// Spans that it has rejected for good.

@@ -154,7 +154,7 @@ impl Case {
     }
 
     fn load(&self, load: Duration, drain: Duration) -> Run {
-        let run = Run::start(
+        let mut run = Run::start(
             &self.folder,
             self.service.address,
             self.receiver,
@@ -163,7 +163,9 @@ impl Case {
             drain,
         );
         // Load flows.
-        self.gateway.wait_for(20);
+        if !self.gateway.sees(20) {
+            panic!("no exports come; verifier: {:?}", run.last_words());
+        }
         run
     }
 

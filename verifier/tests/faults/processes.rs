@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -21,10 +22,18 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
-/// A port that was free a moment ago.
+/// A port that nobody listens on. The kernel gives such ports out to no connection (they are below
+/// `ip_local_port_range`), and this gives out none twice: among a thousand connections, a port that was
+/// only free a moment ago is soon another's.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + port % 10_000));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// How the service is to be started.
@@ -154,6 +163,13 @@ impl Run {
             .spawn()
             .unwrap();
         Run { child, folder: out }
+    }
+
+    /// What it has printed, if it has ended already.
+    pub fn last_words(&mut self) -> Option<String> {
+        let status = self.child.try_wait().unwrap()?;
+        let log = fs::read_to_string(self.folder.with_file_name("verifier.log")).unwrap();
+        Some(format!("{status}: {log}"))
     }
 
     /// Waits for its end, and gives the verdict.
