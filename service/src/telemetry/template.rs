@@ -3,7 +3,7 @@
 
 use super::{
     EncodedAttributes, encode,
-    span::{SpanContext, SpanRecord},
+    span::{SpanContext, SpanRecord, Value},
     wire::{field_len, text_len},
 };
 
@@ -29,7 +29,8 @@ pub struct Template {
     trace_id_at: usize,
     has_parent: bool,
     start_at: usize,
-    last_at: usize,
+    /// Where the last attribute's value is, if that is a floating-point number.
+    last_at: Option<usize>,
 }
 
 impl Template {
@@ -45,11 +46,13 @@ impl Template {
         // Field heads of one byte, then a byte of length or none: see `encode::Head`.
         let trace_id_at = bytes.len() - content + 2;
         let parent = if has_parent { 10 } else { 0 };
+        let has_last = matches!(span.attributes.last(), Some((_, Value::Double(_))));
+        let last_at = bytes.len() - encode::tail_len(span) - 8;
         Template {
             trace_id_at,
             has_parent,
             start_at: trace_id_at + 16 + 10 + parent + text_len(span.name) + 2 + 1,
-            last_at: bytes.len() - encode::tail_len(span) - 8,
+            last_at: has_last.then_some(last_at),
             bytes,
         }
     }
@@ -62,6 +65,7 @@ impl Template {
     /// Appends the span as one element of `ScopeSpans.spans`.
     pub(super) fn put(&self, buf: &mut Vec<u8>, stamp: &Stamp) {
         debug_assert_eq!(self.has_parent, stamp.parent_span_id.is_some());
+        debug_assert_eq!(self.last_at.is_some(), stamp.last.is_some());
         let start = buf.len();
         buf.extend_from_slice(&self.bytes);
         let span = &mut buf[start..];
@@ -74,8 +78,8 @@ impl Template {
         let times = &mut span[self.start_at..][..17];
         times[..8].copy_from_slice(&stamp.start_unix_ns.max(1).to_le_bytes());
         times[9..].copy_from_slice(&stamp.end_unix_ns.max(1).to_le_bytes());
-        if let Some(last) = stamp.last {
-            span[self.last_at..][..8].copy_from_slice(&last.to_le_bytes());
+        if let (Some(at), Some(last)) = (self.last_at, stamp.last) {
+            span[at..][..8].copy_from_slice(&last.to_le_bytes());
         }
     }
 }
@@ -85,7 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::telemetry::{Attribute, Kind, Status, Value};
+    use crate::telemetry::{Attribute, Kind, Status};
 
     fn encoded(span: &SpanRecord<'_>, shared: &EncodedAttributes) -> Vec<u8> {
         let mut bytes = Vec::new();
