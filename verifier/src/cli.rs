@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Threshold, parse_duration};
+use crate::run::traces::Source;
 
 /// Drives load at a traced service, takes in every trace, and gives a verdict that can be re-computed.
 #[derive(Debug, Parser)]
@@ -120,6 +121,11 @@ pub struct RunArgs {
     /// Replicas of the service to start here
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "url")]
     pub replicas: u16,
+
+    /// Where traces are read: otlp (the verifier receives them), collector-file[=PATH], jaeger[=URL], tempo[=URL],
+    /// cloud-trace=PROJECT. Several: the first is judged, the others are held against it [default: otlp]
+    #[arg(long, value_name = "SOURCE")]
+    pub traces: Vec<Source>,
 
     /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317 with --url, else a free port]
     #[arg(long, value_name = "ADDRESS")]

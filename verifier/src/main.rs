@@ -55,6 +55,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let setup = run::Setup {
         url: args.url,
         replicas: args.replicas,
+        traces: args.traces,
         otlp_grpc: args.otlp_grpc,
         otlp_http: args.otlp_http,
         out: args.out,

@@ -12,6 +12,15 @@ const PAGES: usize = 64;
 /// More are not followed (the judge still counts them).
 const MOST_OLD: usize = 1 << 22;
 
+/// A request whose trace is due and not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// Sequence number.
+    pub seq: u64,
+    /// Bit i: the expected span number i has arrived.
+    pub seen: u16,
+}
+
 /// Counts whole traces.
 #[derive(Debug)]
 pub struct Completeness {
@@ -80,6 +89,24 @@ impl Completeness {
     /// Of those, the ones that have every expected span.
     pub fn complete(&self) -> u64 {
         self.complete
+    }
+
+    /// The requests whose trace is due and not whole, the oldest first, so many at most.
+    pub fn lacking(&self, most: usize) -> Vec<Lacking> {
+        let mut old: Vec<(u64, Request)> = self.old.iter().map(|(seq, r)| (*seq, *r)).collect();
+        old.sort_unstable_by_key(|(seq, _)| *seq);
+        let pages = (self.first..).zip(&self.pages);
+        let followed =
+            pages.flat_map(|(page, requests)| (page * PAGE..).zip(requests.iter().copied()));
+        let all = old.into_iter().chain(followed);
+        let lacking = all.filter(|(_, request)| request.due != 0 && !request.whole());
+        lacking
+            .map(|(seq, request)| Lacking {
+                seq,
+                seen: request.seen,
+            })
+            .take(most)
+            .collect()
     }
 
     /// Takes in exchanges that have ended.
@@ -225,6 +252,7 @@ mod tests {
         assert_eq!((c.expected(), c.complete()), (3, 1));
         c.spans(&[span(1, 0), span(2, 0), span(2, 0)]);
         assert_eq!((c.expected(), c.complete()), (3, 2));
+        assert_eq!(c.lacking(9), [Lacking { seq: 1, seen: 1 }]);
         c.spans(&[span(1, 1), span(1, 1), span(u64::MAX, 1), span(5, 17)]);
         assert_eq!((c.expected(), c.complete()), (3, 3));
         // The other task makes no child, a third one nothing that is due.
@@ -263,6 +291,9 @@ mod tests {
                 prop_assert_eq!(c.expected(), due.clone().count() as u64);
                 prop_assert_eq!(c.complete(), due.filter(|(seen, due)| seen & due == *due).count() as u64);
             }
+            let lacking = model.iter().filter(|(_, (seen, due))| *due != 0 && seen & due != *due);
+            let lacking = lacking.map(|(seq, (seen, _))| Lacking { seq: *seq, seen: *seen });
+            prop_assert_eq!(c.lacking(usize::MAX), lacking.collect::<Vec<_>>());
         }
     }
 

@@ -89,7 +89,39 @@ impl RunFolder {
         self.path.join("spans.parquet")
     }
 
-    /// Everything recorded, as far as it is whole.
+    /// Spans of one source while the run runs; the first one's are the run's.
+    pub fn span_rows_of(&self, number: u8, name: &str) -> PathBuf {
+        match number {
+            0 => self.span_rows(),
+            _ => self.path.join(format!("spans.{name}.rows")),
+        }
+    }
+
+    /// Spans of one source of an ended run.
+    pub fn spans_parquet_of(&self, number: u8, name: &str) -> PathBuf {
+        match number {
+            0 => self.spans_parquet(),
+            _ => self.path.join(format!("spans.{name}.parquet")),
+        }
+    }
+
+    /// What one source gave, in the order written.
+    ///
+    /// # Errors
+    /// When its file is missing, unreadable or damaged before its last row.
+    pub fn read_spans_of(
+        &self,
+        number: u8,
+        name: &str,
+        dictionary: &mut Dictionary,
+    ) -> Result<Vec<Span>> {
+        match self.spans_parquet_of(number, name) {
+            path if path.is_file() => parquet::read_spans(&path, dictionary),
+            _ => read_rows::<Span>(&self.span_rows_of(number, name)),
+        }
+    }
+
+    /// Everything recorded, as far as it is whole; spans of the first source.
     ///
     /// # Errors
     /// When a file is missing, unreadable or damaged before its last line or row.
@@ -99,10 +131,7 @@ impl RunFolder {
             path if path.is_file() => parquet::read_exchanges(&path)?,
             _ => read_rows::<Exchange>(&self.exchange_rows())?,
         };
-        recorded.spans = match self.spans_parquet() {
-            path if path.is_file() => parquet::read_spans(&path, &mut recorded.dictionary)?,
-            _ => read_rows::<Span>(&self.span_rows())?,
-        };
+        recorded.spans = self.read_spans_of(0, "", &mut recorded.dictionary)?;
         Ok(recorded)
     }
 
@@ -150,20 +179,41 @@ impl RunFolder {
     /// When a file can not be read or written; the row files are then still there.
     pub fn seal(&self) -> Result<()> {
         let Recorded {
-            key, dictionary, ..
+            key,
+            dictionary,
+            journal,
+            ..
         } = self.read_journal()?;
         if self.exchange_rows().is_file() {
             let rows = RowReader::open(&self.exchange_rows(), parquet::ROW_GROUP)?;
             parquet::write_exchanges(&self.exchanges_parquet(), key, rows)?;
             fs::remove_file(self.exchange_rows()).context("cannot remove exchanges.rows")?;
         }
-        if self.span_rows().is_file() {
-            let rows = RowReader::open(&self.span_rows(), parquet::ROW_GROUP)?;
-            parquet::write_spans(&self.spans_parquet(), key, &dictionary, rows)?;
-            fs::remove_file(self.span_rows()).context("cannot remove spans.rows")?;
+        for (number, name) in sources(&journal) {
+            let rows = self.span_rows_of(number, &name);
+            if rows.is_file() {
+                let to = self.spans_parquet_of(number, &name);
+                let chunks = RowReader::open(&rows, parquet::ROW_GROUP)?;
+                parquet::write_spans(&to, key, &dictionary, chunks)?;
+                fs::remove_file(&rows)
+                    .with_context(|| format!("cannot remove {}", rows.display()))?;
+            }
         }
         Ok(())
     }
+}
+
+/// The sources of traces that a journal names, by number. A journal that names none has one, the verifier's own receiver.
+pub fn sources(journal: &[Entry]) -> Vec<(u8, String)> {
+    let named = journal.iter().filter_map(|entry| match &entry.observation {
+        Observation::TraceSource { number, name, .. } => Some((*number, name.clone())),
+        _ => None,
+    });
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return vec![(0, "otlp".to_owned())];
+    }
+    named
 }
 
 /// A run read back from its folder.

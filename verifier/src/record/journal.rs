@@ -115,7 +115,16 @@ pub enum Observation {
     },
     /// The running figures of one second, for whoever watches.
     Second(Second),
-    /// The trace receiver's books since the run's start. The last one counts.
+    /// A source of traces. The first one's spans are the run's; the others are held against it.
+    TraceSource {
+        /// 0 for the first.
+        number: u8,
+        /// As typed after `--traces`: "otlp", "jaeger".
+        name: String,
+        /// Where it is: an address, a path.
+        place: String,
+    },
+    /// The books of one source of traces since the run's start. The last one of each source counts.
     Receiver(Receiver),
     /// A service process's own span books, as its `/metrics` or its last words gave them.
     ServiceBooks(ServiceBooks),
@@ -206,10 +215,19 @@ pub struct ServiceBooks {
     pub last: bool,
 }
 
-/// The trace receiver's books.
+/// The books of one source of traces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receiver {
-    /// Export requests answered.
+    /// Number of the source.
+    #[serde(default)]
+    pub source: u8,
+    /// Reads that failed, of a source that is read from.
+    #[serde(default)]
+    pub failed_reads: u64,
+    /// Why a source can not have given all that it has, in words: a truncated file, an answer cut at its limit.
+    #[serde(default)]
+    pub incomplete: Vec<String>,
+    /// Export requests answered, or answers read.
     pub requests: u64,
     /// Bytes of their bodies, as they came over the wire.
     pub bytes: u64,

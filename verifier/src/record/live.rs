@@ -1,23 +1,58 @@
 //! Running figures of a run, for the drain and for whoever watches; verdicts never use them.
 
 use super::Second;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
-/// Counters that the recorder keeps up to date.
+/// Sources of traces in one run.
+pub const MOST_SOURCES: usize = 8;
+
+/// What has come from one source.
 #[derive(Debug, Default)]
-pub struct Live {
-    /// Spans of this run received.
+pub struct SourceLive {
+    /// Spans of this run.
     pub spans: AtomicU64,
+    /// Traces that are due and whole.
+    pub complete: AtomicU64,
+}
+
+/// Counters that the recorder keeps up to date.
+#[derive(Debug)]
+pub struct Live {
     /// Exchanges whose trace is due.
     pub traces_expected: AtomicU64,
-    /// Of those, complete.
-    pub traces_complete: AtomicU64,
+    /// By source.
+    pub of_source: [SourceLive; MOST_SOURCES],
+    /// How many sources there are.
+    pub sources: AtomicU8,
     second: Mutex<Second>,
     failure: Mutex<Option<String>>,
 }
 
+impl Default for Live {
+    fn default() -> Live {
+        Live {
+            traces_expected: AtomicU64::default(),
+            of_source: Default::default(),
+            sources: AtomicU8::new(1),
+            second: Mutex::default(),
+            failure: Mutex::default(),
+        }
+    }
+}
+
 impl Live {
+    /// Traces that are due and whole in every source: in the one that has the fewest.
+    pub fn traces_complete(&self) -> u64 {
+        let sources = usize::from(self.sources.load(Relaxed)).min(MOST_SOURCES);
+        let complete = self.of_source[..sources].iter();
+        complete
+            .map(|source| source.complete.load(Relaxed))
+            .min()
+            .unwrap_or(0)
+    }
+
     /// Figures of the last whole second in which an exchange ended.
     pub fn second(&self) -> Second {
         self.second

@@ -19,14 +19,14 @@ pub mod recorder;
 mod room;
 
 pub use clock::Clock;
-pub use completeness::Completeness;
+pub use completeness::{Completeness, Lacking};
 pub use dictionary::{Dictionary, Table};
 pub use exchange::{Exchange, Outcome};
-pub use folder::{Recorded, RunFolder, write_whole};
+pub use folder::{Recorded, RunFolder, sources, write_whole};
 pub use journal::{
     Entry, Host, Journal, Observation, Receiver, Second, ServiceBooks, read_journal,
 };
-pub use live::{Live, Sketch};
+pub use live::{Live, MOST_SOURCES, Sketch};
 pub use recorder::{Expected, Recorder, Recording};
 pub use rows::{Row, RowReader, RowWriter, read_rows};
 pub use run_key::RunKey;

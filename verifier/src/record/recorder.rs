@@ -1,14 +1,14 @@
 //! The recorder: takes what every part of a run saw and puts it on disk, from one thread of its own,
 //! and keeps the running count of which requests have their whole trace.
 
-use super::completeness::Completeness;
-use super::live::{Live, Sketch};
+use super::completeness::{Completeness, Lacking};
+use super::live::{Live, MOST_SOURCES, Sketch};
 use super::room::Room;
 use super::{
     Clock, Dictionary, Entry, Exchange, Journal, Observation, RowWriter, RunFolder, RunKey, Second,
     Span, Table,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,12 @@ pub struct Expected {
 
 enum Chunk {
     Exchanges(Vec<Exchange>),
-    Spans(Vec<Span>),
+    /// Of the source with this number.
+    Spans(u8, Vec<Span>),
+    /// Another source's file.
+    Source(RowWriter<Span>),
+    /// What a source still lacks, so many at most.
+    Lacking(u8, usize, SyncSender<Vec<Lacking>>),
     Flush(SyncSender<()>),
     Stop,
 }
@@ -47,6 +52,8 @@ pub struct Recorder {
     room: Arc<Room>,
     dictionary: Arc<Mutex<Dictionary>>,
     live: Arc<Live>,
+    /// Whose spans this handle takes in.
+    source: u8,
     /// Exchanges kept for somebody who decides by them; `None`: nobody does.
     kept: Arc<Mutex<Option<Vec<Exchange>>>>,
 }
@@ -54,6 +61,9 @@ pub struct Recorder {
 /// Ends the recording; not a clone, so that exactly one owner does.
 pub struct Recording {
     recorder: Recorder,
+    folder: RunFolder,
+    /// Sources so far; the first is there from the start.
+    sources: u8,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
@@ -82,6 +92,7 @@ impl Recording {
             room: Arc::new(Room::new(MOST_WAITING)),
             dictionary: Arc::default(),
             live: Arc::clone(&live),
+            source: 0,
             kept: Arc::default(),
         };
         for span in expected {
@@ -90,8 +101,9 @@ impl Recording {
         recorder.intern(Table::Detail, "");
         let writer = Writer {
             exchanges,
-            spans,
-            completeness: Completeness::new(expected),
+            spans: vec![spans],
+            completeness: vec![Completeness::new(expected)],
+            expected: expected.to_vec(),
             sketch: Sketch::default(),
             second: Second::default(),
             recorder: recorder.clone(),
@@ -102,6 +114,8 @@ impl Recording {
             .context("cannot start the recorder's thread")?;
         Ok(Recording {
             recorder,
+            folder: folder.clone(),
+            sources: 1,
             thread: Some(thread),
         })
     }
@@ -109,6 +123,26 @@ impl Recording {
     /// A handle for those who have something to record.
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
+    }
+
+    /// A handle for one more source of traces, with a file of its own in the run folder. Begun before any load.
+    ///
+    /// # Errors
+    /// When its file can not be created, or there are [`MOST_SOURCES`] already.
+    pub fn another_source(&mut self, name: &str) -> Result<Recorder> {
+        let number = self.sources;
+        ensure!(
+            usize::from(number) < MOST_SOURCES,
+            "more than {MOST_SOURCES} sources of traces"
+        );
+        let rows = RowWriter::create(&self.folder.span_rows_of(number, name))?;
+        let _ = self.recorder.chunks.send(Chunk::Source(rows));
+        self.sources += 1;
+        self.recorder.live.sources.store(self.sources, Relaxed);
+        Ok(Recorder {
+            source: number,
+            ..self.recorder.clone()
+        })
     }
 
     /// Writes what is still queued and ends the thread. Whoever records afterwards is ignored.
@@ -149,12 +183,30 @@ impl Recorder {
         }
     }
 
-    /// Hands over spans; waits when the disk is behind.
+    /// Hands over spans of this handle's source; waits when the disk is behind.
     pub fn spans(&self, rows: Vec<Span>) {
         if !rows.is_empty() {
             self.room.enter(rows.len());
-            let _ = self.chunks.send(Chunk::Spans(rows));
+            let _ = self.chunks.send(Chunk::Spans(self.source, rows));
         }
+    }
+
+    /// Number of the source whose spans this handle takes in.
+    pub fn source(&self) -> u8 {
+        self.source
+    }
+
+    /// Requests whose trace is due and not whole in this handle's source, the oldest first, so many at most.
+    pub fn lacking(&self, most: usize) -> Vec<Lacking> {
+        let (sender, answer) = sync_channel(1);
+        if self
+            .chunks
+            .send(Chunk::Lacking(self.source, most, sender))
+            .is_err()
+        {
+            return Vec::new();
+        }
+        answer.recv().unwrap_or_default()
     }
 
     /// Keeps the exchanges that come from now on in memory as well, until they are taken.
@@ -208,8 +260,10 @@ impl Recorder {
 /// The recorder's own thread.
 struct Writer {
     exchanges: RowWriter<Exchange>,
-    spans: RowWriter<Span>,
-    completeness: Completeness,
+    /// By source, as is `completeness`.
+    spans: Vec<RowWriter<Span>>,
+    completeness: Vec<Completeness>,
+    expected: Vec<Expected>,
     sketch: Sketch,
     second: Second,
     recorder: Recorder,
@@ -247,15 +301,15 @@ impl Writer {
                     self.recorder.room.leave(rows.len());
                     self.count_exchanges(&rows);
                 }
-                Ok(Chunk::Spans(rows)) => {
-                    self.spans.append(&rows)?;
-                    self.recorder.room.leave(rows.len());
-                    self.completeness.spans(&rows);
-                    self.recorder
-                        .live
-                        .spans
-                        .fetch_add(rows.len() as u64, Relaxed);
-                    self.publish();
+                Ok(Chunk::Spans(source, rows)) => self.take_spans(usize::from(source), &rows)?,
+                Ok(Chunk::Source(rows)) => {
+                    self.spans.push(rows);
+                    self.completeness.push(Completeness::new(&self.expected));
+                }
+                Ok(Chunk::Lacking(source, most, answer)) => {
+                    let of_source = self.completeness.get(usize::from(source));
+                    let lacking = of_source.map(|completeness| completeness.lacking(most));
+                    let _ = answer.send(lacking.unwrap_or_default());
                 }
                 Ok(Chunk::Flush(done)) => {
                     let _ = done.send(());
@@ -269,8 +323,27 @@ impl Writer {
         }
     }
 
+    fn take_spans(&mut self, source: usize, rows: &[Span]) -> Result<()> {
+        // A handle is given only after its source was announced.
+        if let (Some(file), Some(completeness)) = (
+            self.spans.get_mut(source),
+            self.completeness.get_mut(source),
+        ) {
+            file.append(rows)?;
+            completeness.spans(rows);
+        }
+        self.recorder.room.leave(rows.len());
+        self.recorder.live.of_source[source]
+            .spans
+            .fetch_add(rows.len() as u64, Relaxed);
+        self.publish();
+        Ok(())
+    }
+
     fn count_exchanges(&mut self, rows: &[Exchange]) {
-        self.completeness.exchanges(rows);
+        for completeness in &mut self.completeness {
+            completeness.exchanges(rows);
+        }
         let kept = self.recorder.kept.lock();
         if let Some(kept) = &mut *kept.unwrap_or_else(PoisonError::into_inner) {
             kept.extend_from_slice(rows);
@@ -285,14 +358,12 @@ impl Writer {
     }
 
     fn publish(&self) {
-        self.recorder
-            .live
-            .traces_expected
-            .store(self.completeness.expected(), Relaxed);
-        self.recorder
-            .live
-            .traces_complete
-            .store(self.completeness.complete(), Relaxed);
+        let live = &self.recorder.live;
+        live.traces_expected
+            .store(self.completeness[0].expected(), Relaxed);
+        for (source, completeness) in live.of_source.iter().zip(&self.completeness) {
+            source.complete.store(completeness.complete(), Relaxed);
+        }
     }
 
     fn end_second(&mut self) {
@@ -300,9 +371,9 @@ impl Writer {
         let second = Second {
             p50_ns: self.sketch.quantile(0.50),
             p99_ns: self.sketch.quantile(0.99),
-            spans: live.spans.load(Relaxed),
-            traces_expected: self.completeness.expected(),
-            traces_complete: self.completeness.complete(),
+            spans: live.of_source[0].spans.load(Relaxed),
+            traces_expected: self.completeness[0].expected(),
+            traces_complete: live.traces_complete(),
             ..std::mem::take(&mut self.second)
         };
         self.sketch = Sketch::default();

@@ -8,7 +8,7 @@ pub mod traces;
 
 use crate::plan::Plan;
 use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use progress::Progress;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use target::Target;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use traces::OtlpReceiver;
+use traces::{Source, Sources, Window};
 
 /// How a run is set up, beside its plan.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Setup {
     pub url: Option<String>,
     /// Replicas to start here.
     pub replicas: u16,
+    /// Where traces come from; the first is judged, the others are held against it. Empty: the own receiver.
+    pub traces: Vec<Source>,
     /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
@@ -50,7 +52,24 @@ pub struct Ended {
     pub interrupted: bool,
 }
 
+/// How far other machines' clocks may be off before a store that is asked by time hides spans of the load.
+const CLOCKS_APART_NS: u64 = 5_000_000_000;
+
 impl Setup {
+    fn sources(&self) -> Result<Vec<Source>> {
+        if self.traces.is_empty() {
+            return Ok(vec![Source::Otlp]);
+        }
+        let of_others = self.traces.iter().find(|source| **source != Source::Otlp);
+        if let (None, Some(source)) = (&self.url, of_others) {
+            bail!(
+                "--traces {} needs --url: the service that is started here exports to the verifier itself",
+                source.name()
+            );
+        }
+        Ok(self.traces.clone())
+    }
+
     /// Binds one of the two OTLP listeners: where it was asked for, else on the well-known port when
     /// the target is somebody else's (it must know where to export to), else on a free one.
     fn listen(
@@ -87,13 +106,20 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .out
         .clone()
         .unwrap_or_else(|| default_folder(&plan.name, clock));
-    let grpc = setup.listen(setup.otlp_grpc, "--otlp-grpc", 4317)?;
-    let http = setup.listen(setup.otlp_http, "--otlp-http", 4318)?;
+    let sources = setup.sources()?;
+    Sources::check(&sources)?;
+    let listeners = match sources.contains(&Source::Otlp) {
+        true => Some((
+            setup.listen(setup.otlp_grpc, "--otlp-grpc", 4317)?,
+            setup.listen(setup.otlp_http, "--otlp-http", 4318)?,
+        )),
+        false => None,
+    };
     let folder = RunFolder::create(&out)?;
     crate::record::write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
 
     let key = RunKey::from_seed(seed);
-    let recording = Recording::start(&folder, clock, key, &traces::expected(&plan))?;
+    let mut recording = Recording::start(&folder, clock, key, &traces::expected(&plan))?;
     let recorder = recording.recorder();
     recorder.observe(Observation::RunStarted {
         run_id: out.file_name().map_or_else(
@@ -105,14 +131,14 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
-    let receiver = OtlpReceiver::start(grpc, http, recorder.clone())?;
-    let target = match start_target(setup, &receiver, &folder, &recorder) {
+    let sources = Sources::start(&sources, listeners, &mut recording)?;
+    let target = match start_target(setup, sources.otlp_addresses(), &folder, &recorder) {
         Ok(target) => target,
         Err(error) => {
             recorder.observe(Observation::TargetFailed {
                 error: format!("{error:#}"),
             });
-            receiver.stop();
+            sources.stop();
             recording.stop()?;
             return Err(error);
         }
@@ -127,11 +153,11 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         cancel: CancellationToken::new(),
         interrupted: false,
     };
-    let (interrupted, target) = runtime.block_on(conductor.conduct(target))?;
+    let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources))?;
     runtime.shutdown_background();
     eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
-    receiver.stop();
+    sources.stop();
     recorder.flush();
     if let Err(error) = finish(recording, &recorder, &folder) {
         // Without run_ended in its journal the run is judged as what it is: not whole.
@@ -160,18 +186,21 @@ fn default_folder(plan: &str, clock: Clock) -> PathBuf {
 /// Where the target is, started here or elsewhere; journalled.
 fn start_target(
     setup: &Setup,
-    receiver: &OtlpReceiver,
+    otlp: Option<(SocketAddr, SocketAddr)>,
     folder: &RunFolder,
     recorder: &Recorder,
 ) -> Result<Target> {
     let target = match &setup.url {
         Some(url) => Target::external(url)?,
-        None => Target::embedded(setup.replicas, receiver.grpc_address(), folder.path())?,
+        None => {
+            let (grpc, _) = otlp.context("the service started here exports to the verifier")?;
+            Target::embedded(setup.replicas, grpc, folder.path())?
+        }
     };
     recorder.observe(Observation::TargetReady {
         url: target.url().to_owned(),
-        otlp_grpc: Some(receiver.grpc_address().to_string()),
-        otlp_http: Some(receiver.http_address().to_string()),
+        otlp_grpc: otlp.map(|(grpc, _)| grpc.to_string()),
+        otlp_http: otlp.map(|(_, http)| http.to_string()),
         pids: target.pids(),
     });
     if setup.trust.insecure && target.url().starts_with("https:") {
@@ -187,7 +216,7 @@ fn finish(recording: Recording, recorder: &Recorder, folder: &RunFolder) -> Resu
     }
     recorder.observe(Observation::DrainEnded {
         expected: recorder.live().traces_expected.load(Relaxed),
-        complete: recorder.live().traces_complete.load(Relaxed),
+        complete: recorder.live().traces_complete(),
     });
     recording.stop()?;
     recorder.observe(Observation::RunEnded);
@@ -207,9 +236,10 @@ struct Conductor<'a> {
 }
 
 impl Conductor<'_> {
-    async fn conduct(mut self, mut target: Target) -> Result<(bool, Target)> {
+    async fn conduct(mut self, mut target: Target, sources: &Sources) -> Result<(bool, Target)> {
         let mut signals = Signals::new()?;
         let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
+        let from_unix_ns = self.unix_now_ns();
         let books = target::books::Watch::start(target.url(), &self.recorder);
         let load = self.start_load(target.url())?;
         let mut tick = tokio::time::interval(Duration::from_millis(200));
@@ -236,9 +266,18 @@ impl Conductor<'_> {
                 error: format!("the load's thread panicked: {panic}"),
             }),
         }
+        sources.load_ended(Window {
+            from_unix_ns: from_unix_ns.saturating_sub(CLOCKS_APART_NS),
+            to_unix_ns: self.unix_now_ns() + CLOCKS_APART_NS,
+        });
         self.drain(&mut signals, &mut progress, &mut tick).await;
         books.last_words().await;
         Ok((self.interrupted, target))
+    }
+
+    fn unix_now_ns(&self) -> u64 {
+        let clock = self.recorder.clock();
+        clock.origin_unix_ns() + clock.now_ns()
     }
 
     fn start_load(&self, url: &str) -> Result<JoinHandle<Result<()>>> {
@@ -270,12 +309,7 @@ impl Conductor<'_> {
         self.recorder.flush();
         let recorder = self.recorder.clone();
         let live = recorder.live();
-        let counts = || {
-            (
-                live.traces_expected.load(Relaxed),
-                live.traces_complete.load(Relaxed),
-            )
-        };
+        let counts = || (live.traces_expected.load(Relaxed), live.traces_complete());
         let (expected, complete) = counts();
         self.recorder
             .observe(Observation::DrainStarted { expected, complete });

@@ -47,7 +47,7 @@ impl Progress {
             milliseconds(second.p50_ns),
             milliseconds(second.p99_ns),
             second.failed,
-            recorder.live().traces_complete.load(Relaxed),
+            recorder.live().traces_complete(),
             recorder.live().traces_expected.load(Relaxed),
         );
         if second.done > 0 {
@@ -60,7 +60,7 @@ impl Progress {
         let live = recorder.live();
         let line = format!(
             "waiting for traces: {} of {} complete",
-            live.traces_complete.load(Relaxed),
+            live.traces_complete(),
             live.traces_expected.load(Relaxed),
         );
         self.write(recorder.clock().now_ns(), &line);

@@ -56,7 +56,7 @@ impl Probes {
     fn settle(&self, stopped: &dyn Fn() -> bool) {
         let until_ns = self.recorder.clock().now_ns() + SETTLE_NS;
         let live = self.recorder.live();
-        let due = || live.traces_complete.load(Relaxed) < live.traces_expected.load(Relaxed);
+        let due = || live.traces_complete() < live.traces_expected.load(Relaxed);
         while due() && !stopped() && self.recorder.clock().now_ns() < until_ns {
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -51,7 +51,10 @@ impl Intake {
             names: texts(Table::SpanName),
             sources: texts(Table::Source),
             details: texts(Table::Detail),
-            books: Receiver::default(),
+            books: Receiver {
+                source: recorder.source(),
+                ..Receiver::default()
+            },
             recorder,
         }
     }
@@ -63,6 +66,20 @@ impl Intake {
     /// # Errors
     /// When the message is malformed, or recording has failed; nothing of it is then recorded.
     pub fn take(&mut self, message: &[u8], wire_bytes: u64) -> Result<Taken, NotTaken> {
+        self.take_where(message, wire_bytes, |_| true)
+    }
+
+    /// Takes in those spans of this run of which `wanted` says so: a source that is read more than once gives the
+    /// same span again. What is not wanted is not counted.
+    ///
+    /// # Errors
+    /// As [`Intake::take`].
+    pub fn take_where(
+        &mut self,
+        message: &[u8],
+        wire_bytes: u64,
+        mut wanted: impl FnMut(&Span) -> bool,
+    ) -> Result<Taken, NotTaken> {
         if let Some(error) = self.recorder.live().failure() {
             return Err(NotTaken::NotRecording(error));
         }
@@ -72,7 +89,12 @@ impl Intake {
         let key = self.recorder.key();
         let mut foreign = Vec::new();
         walk(message, |source, raw| match identify(key, raw) {
-            Whose::Ours(seq) => rows.push(self.row(seq, source, raw, arrived_ns)),
+            Whose::Ours(seq) => {
+                let row = self.row(seq, source, raw, arrived_ns);
+                if wanted(&row) {
+                    rows.push(row);
+                }
+            }
             Whose::Foreign(trace_id) => {
                 taken.foreign += 1;
                 if foreign.len() < EXAMPLES && !foreign.contains(&trace_id) {
@@ -130,20 +152,32 @@ impl Intake {
 
     /// Counts a request that was refused.
     pub fn refuse(&mut self, why: &str) {
-        let books = &mut self.books;
-        books.refused_requests += 1;
-        let why = &why[..why.floor_char_boundary(LONGEST_EXAMPLE)];
-        // One reason a thousand times must not hide the others.
-        if books.refused_examples.len() < EXAMPLES
-            && !books.refused_examples.iter().any(|known| known == why)
-        {
-            books.refused_examples.push(why.to_owned());
-        }
+        self.books.refused_requests += 1;
+        example(&mut self.books.refused_examples, why);
+    }
+
+    /// Counts a read that failed.
+    pub fn failed_read(&mut self, why: &str) {
+        self.books.failed_reads += 1;
+        example(&mut self.books.refused_examples, why);
+    }
+
+    /// Says why the source can not give all that it was given.
+    pub fn incomplete(&mut self, why: &str) {
+        example(&mut self.books.incomplete, why);
     }
 
     /// The books so far.
     pub fn books(&self) -> &Receiver {
         &self.books
+    }
+}
+
+/// One reason a thousand times must not hide the others.
+fn example(examples: &mut Vec<String>, why: &str) {
+    let why = &why[..why.floor_char_boundary(LONGEST_EXAMPLE)];
+    if examples.len() < EXAMPLES && !examples.iter().any(|known| known == why) {
+        examples.push(why.to_owned());
     }
 }
 

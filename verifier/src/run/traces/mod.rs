@@ -2,6 +2,13 @@
 
 mod otlp;
 
+mod reading;
+mod source;
+mod sources;
+
+mod collector_file;
+mod jaeger;
+
 mod answer;
 mod grpc;
 mod http;
@@ -18,6 +25,9 @@ mod wire;
 pub use decode::{RawSpan, walk};
 pub use intake::{Intake, NotTaken, Taken};
 pub use otlp::OtlpReceiver;
+pub use reading::{Missing, Reading, Window};
+pub use source::Source;
+pub use sources::Sources;
 pub use wire::Malformed;
 
 use crate::plan::{ExpectedSpan, On, Plan};

@@ -1,0 +1,114 @@
+//! What every reader of a source works with: the run's intake and its books, when the load took place, which
+//! traces are still wanted, and when to stop.
+
+use super::intake::{Intake, NotTaken, Taken};
+use crate::record::{Lacking, Recorder};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// When the load took place, Unix nanoseconds by this machine's clock: spans of it begin within, other machines' clocks allowed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// A little before the first request.
+    pub from_unix_ns: u64,
+    /// A little after the last answer.
+    pub to_unix_ns: u64,
+}
+
+/// One reader's part in the run.
+pub struct Reading {
+    /// Takes in OTLP messages; counts failed reads.
+    pub intake: Intake,
+    recorder: Recorder,
+    load: watch::Receiver<Option<Window>>,
+    stop: CancellationToken,
+}
+
+impl Reading {
+    pub(super) fn new(
+        recorder: Recorder,
+        load: watch::Receiver<Option<Window>>,
+        stop: CancellationToken,
+    ) -> Reading {
+        Reading {
+            intake: Intake::new(recorder.clone()),
+            recorder,
+            load,
+            stop,
+        }
+    }
+
+    /// Waits for the end of the load; `None` when the run is stopped before.
+    pub async fn load_ended(&mut self) -> Option<Window> {
+        let ended = self.load.wait_for(Option::is_some);
+        tokio::select! {
+            () = self.stop.cancelled() => None,
+            window = ended => window.ok().and_then(|window| *window),
+        }
+    }
+
+    /// The run is over: finish what is under way, and return within seconds.
+    pub fn stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Cancelled when the run is over.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Waits; false when the run was stopped meanwhile.
+    pub async fn pause(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    /// Every trace that is due has come whole from this source.
+    pub fn whole(&self) -> bool {
+        self.recorder.flush();
+        let live = self.recorder.live();
+        let of_source = &live.of_source[usize::from(self.recorder.source())];
+        of_source.complete.load(Relaxed) >= live.traces_expected.load(Relaxed)
+    }
+
+    /// Trace ids that are due and not whole, the oldest request's first, so many at most. To be asked for by id;
+    /// what comes is given to [`Reading::take_missing`].
+    pub fn missing(&self, most: usize) -> Missing {
+        self.recorder.flush();
+        let lacking = self.recorder.lacking(most);
+        let key = self.recorder.key();
+        Missing {
+            ids: lacking.iter().map(|l| key.trace_id(l.seq)).collect(),
+            seen: lacking.into_iter().map(|l| (l.seq, l)).collect(),
+        }
+    }
+
+    /// Takes in, of an OTLP message, the spans that [`Reading::missing`] lacked: those that came before are not taken again.
+    ///
+    /// # Errors
+    /// As [`Intake::take`].
+    pub fn take_missing(
+        &mut self,
+        message: &[u8],
+        wire_bytes: u64,
+        missing: &Missing,
+    ) -> Result<Taken, NotTaken> {
+        self.intake.take_where(message, wire_bytes, |span| {
+            let lacking = missing.seen.get(&span.seq);
+            lacking.is_some_and(|l| span.name < 16 && l.seen >> span.name & 1 == 0)
+        })
+    }
+}
+
+/// Traces that a source has not given whole.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// Their ids, the oldest request's first.
+    pub ids: Vec<[u8; 16]>,
+    seen: HashMap<u64, Lacking>,
+}

@@ -1,0 +1,117 @@
+//! Where traces come from: what is typed after `--traces`, in; a source with its place, out.
+
+use anyhow::{Result, bail};
+use std::fmt::{Display, Formatter};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// One source of traces. Several see the same spans: the first is judged, the others are held against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The verifier's own OTLP receiver.
+    Otlp,
+    /// Files that a collector's `file` exporter writes: one file, or a folder of them.
+    CollectorFile(PathBuf),
+    /// Jaeger's query service: its HTTP address.
+    Jaeger(String),
+    /// Tempo: its HTTP address.
+    Tempo(String),
+    /// Google Cloud Trace: a project.
+    CloudTrace(String),
+}
+
+/// Where `just up-local` has its collector write.
+const LOCAL_FILE: &str = ".local/traces.json";
+const LOCAL_JAEGER: &str = "http://127.0.0.1:16686";
+const LOCAL_TEMPO: &str = "http://127.0.0.1:3200";
+
+impl Source {
+    /// The word that names it in reports and file names.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Source::Otlp => "otlp",
+            Source::CollectorFile(_) => "collector-file",
+            Source::Jaeger(_) => "jaeger",
+            Source::Tempo(_) => "tempo",
+            Source::CloudTrace(_) => "cloud-trace",
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Source> {
+        let (name, place) = match text.split_once('=') {
+            Some((name, place)) => (name, Some(place)),
+            None => (text, None),
+        };
+        if place.is_some_and(str::is_empty) {
+            bail!("{text:?}: nothing stands behind the =");
+        }
+        let url = |local: &str| -> Result<String> {
+            let url = place.unwrap_or(local).trim_end_matches('/').to_owned();
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                bail!("{url:?} is no address like {local}");
+            }
+            Ok(url)
+        };
+        Ok(match name {
+            "otlp" if place.is_none() => Source::Otlp,
+            "otlp" => bail!("where it listens is told by --otlp-grpc and --otlp-http"),
+            "collector-file" => Source::CollectorFile(place.unwrap_or(LOCAL_FILE).into()),
+            "jaeger" => Source::Jaeger(url(LOCAL_JAEGER)?),
+            "tempo" => Source::Tempo(url(LOCAL_TEMPO)?),
+            "cloud-trace" => match place {
+                Some(project) => Source::CloudTrace(project.to_owned()),
+                None => bail!("name the project: cloud-trace=PROJECT"),
+            },
+            _ => bail!(
+                "{name:?} is no source of traces: otlp, collector-file[=PATH], jaeger[=URL], tempo[=URL], cloud-trace=PROJECT"
+            ),
+        })
+    }
+}
+
+impl Display for Source {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Otlp => f.write_str("the verifier's own receiver"),
+            Source::CollectorFile(path) => path.display().fmt(f),
+            Source::Jaeger(place) | Source::Tempo(place) | Source::CloudTrace(place) => {
+                f.write_str(place)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read() {
+        let read = |text: &str| text.parse::<Source>();
+        assert_eq!(read("otlp").unwrap(), Source::Otlp);
+        assert_eq!(read("jaeger").unwrap(), Source::Jaeger(LOCAL_JAEGER.into()));
+        assert_eq!(
+            read("jaeger=https://jaeger:443/").unwrap(),
+            Source::Jaeger("https://jaeger:443".into())
+        );
+        assert_eq!(
+            read("collector-file=/var/traces").unwrap(),
+            Source::CollectorFile("/var/traces".into())
+        );
+        let wrong = [
+            "",
+            "zipkin",
+            "otlp=1",
+            "jaeger=",
+            "jaeger=host:1",
+            "cloud-trace",
+        ];
+        for text in wrong {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

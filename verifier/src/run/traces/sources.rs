@@ -1,0 +1,154 @@
+//! All sources of one run: started before the load, told when it has ended, stopped at last.
+
+use super::reading::{Reading, Window};
+use super::source::Source;
+use super::{OtlpReceiver, collector_file, jaeger};
+use crate::record::{Observation, Recorder, Recording};
+use anyhow::{Context, Result, bail};
+use std::net::{SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Where the verifier's own receiver listens: OTLP/gRPC, OTLP/HTTP.
+pub type Listeners = (TcpListener, TcpListener);
+
+/// The sources of a run.
+pub struct Sources {
+    receiver: Option<OtlpReceiver>,
+    readers: Vec<JoinHandle<()>>,
+    load: watch::Sender<Option<Window>>,
+    stop: CancellationToken,
+}
+
+impl Sources {
+    /// Proves, before anything is started, that each can be read.
+    ///
+    /// # Errors
+    /// When one can not, or is named twice.
+    pub fn check(sources: &[Source]) -> Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        for (number, source) in sources.iter().enumerate() {
+            if sources[..number].iter().any(|s| s.name() == source.name()) {
+                bail!("--traces {} is given twice", source.name());
+            }
+            runtime
+                .block_on(check(source))
+                .with_context(|| format!("--traces {}", source.name()))?;
+        }
+        Ok(())
+    }
+
+    /// Starts them. The first is the run's, the others are held against it.
+    ///
+    /// # Errors
+    /// When a thread or a file can not be had.
+    pub fn start(
+        sources: &[Source],
+        listeners: Option<Listeners>,
+        recording: &mut Recording,
+    ) -> Result<Sources> {
+        let mut started = Sources {
+            receiver: None,
+            readers: Vec::new(),
+            load: watch::Sender::new(None),
+            stop: CancellationToken::new(),
+        };
+        let mut listeners = listeners;
+        for (number, source) in sources.iter().enumerate() {
+            let recorder = match number {
+                0 => recording.recorder(),
+                _ => recording.another_source(source.name())?,
+            };
+            recorder.observe(Observation::TraceSource {
+                number: recorder.source(),
+                name: source.name().to_owned(),
+                place: source.to_string(),
+            });
+            match (source, listeners.take()) {
+                (Source::Otlp, Some((grpc, http))) => {
+                    started.receiver = Some(OtlpReceiver::start(grpc, http, recorder)?);
+                }
+                (Source::Otlp, None) => bail!("the verifier's own receiver has no listeners"),
+                (_, unused) => {
+                    listeners = unused;
+                    started.read(source.clone(), recorder)?;
+                }
+            }
+        }
+        Ok(started)
+    }
+
+    fn read(&mut self, source: Source, recorder: Recorder) -> Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let mut reading = Reading::new(recorder.clone(), self.load.subscribe(), self.stop.clone());
+        let reader = std::thread::Builder::new()
+            .name(format!("traces-{}", source.name()))
+            .spawn(move || {
+                runtime.block_on(async {
+                    // A source that fails is one that has not given all: the verdict must not pass on it.
+                    if let Err(error) = read(&source, &mut reading).await {
+                        reading.intake.failed_read(&format!("{error:#}"));
+                        reading
+                            .intake
+                            .incomplete(&format!("reading ended: {error:#}"));
+                    }
+                });
+                recorder.observe(Observation::Receiver(reading.intake.books().clone()));
+            })
+            .context("cannot start a reader's thread")?;
+        self.readers.push(reader);
+        Ok(())
+    }
+
+    /// Where the verifier's own receiver takes OTLP/gRPC and OTLP/HTTP, if it is a source.
+    pub fn otlp_addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let receiver = self.receiver.as_ref()?;
+        Some((receiver.grpc_address(), receiver.http_address()))
+    }
+
+    /// Readers that wait for the end of the load may begin.
+    pub fn load_ended(&self, window: Window) {
+        self.load.send_replace(Some(window));
+    }
+
+    /// Nothing more is taken in; returns when all that was taken in is with the recorder.
+    pub fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(receiver) = self.receiver.take() {
+            receiver.stop();
+        }
+        for reader in std::mem::take(&mut self.readers) {
+            // A reader that panicked has no last books, and the verdict misses them.
+            let _ = reader.join();
+        }
+    }
+}
+
+/// However it ends, the readers do.
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Proves before any load that the source can be read.
+async fn check(source: &Source) -> Result<()> {
+    match source {
+        Source::Otlp => Ok(()),
+        Source::CollectorFile(path) => collector_file::check(path),
+        Source::Jaeger(url) => jaeger::check(url).await,
+        Source::Tempo(_) | Source::CloudTrace(_) => bail!("not built yet"),
+    }
+}
+
+/// Reads all that the source has of this run; returns when it has everything or is stopped.
+async fn read(source: &Source, reading: &mut Reading) -> Result<()> {
+    match source {
+        Source::Otlp => Ok(()),
+        Source::CollectorFile(path) => collector_file::read(path, reading).await,
+        Source::Jaeger(url) => jaeger::read(url, reading).await,
+        Source::Tempo(_) | Source::CloudTrace(_) => bail!("not built yet"),
+    }
+}
