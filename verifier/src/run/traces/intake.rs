@@ -1,6 +1,7 @@
 //! From a decoded message to the run's span rows, and the receiver's books.
 
 use super::decode::{RawSpan, walk};
+use super::json::walk_json;
 use super::texts::Texts;
 use super::wire::Malformed;
 use crate::record::run_key::hex;
@@ -32,12 +33,40 @@ pub struct Taken {
     pub malformed: u64,
 }
 
+/// Bytes that hold spans.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// `ExportTraceServiceRequest`, or `TracesData`, which looks the same on the wire.
+    Protobuf(&'a [u8]),
+    /// The same as OTLP/JSON.
+    Json(&'a [u8]),
+}
+
+impl Message<'_> {
+    fn bytes(self) -> usize {
+        let (Message::Protobuf(bytes) | Message::Json(bytes)) = self;
+        bytes.len()
+    }
+
+    fn walk(self, span: impl FnMut(&[u8], &RawSpan<'_>)) -> Result<(), NotTaken> {
+        match self {
+            Message::Protobuf(bytes) => walk(bytes, span).map_err(NotTaken::Malformed),
+            Message::Json(text) => {
+                walk_json(text, span).map_err(|error| NotTaken::NoJson(error.to_string()))
+            }
+        }
+    }
+}
+
 /// Why a message was not taken in: nothing of it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotTaken {
     /// The sender's fault: it would be malformed the next time, too.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// As that.
+    #[error("no OTLP/JSON: {0}")]
+    NoJson(String),
     /// The verifier's: to acknowledge would be a lie.
     #[error("the verifier can not record any more: {0}")]
     NotRecording(String),
@@ -66,7 +95,7 @@ impl Intake {
     /// # Errors
     /// When the message is malformed, or recording has failed; nothing of it is then recorded.
     pub fn take(&mut self, message: &[u8], wire_bytes: u64) -> Result<Taken, NotTaken> {
-        self.take_where(message, wire_bytes, |_| true)
+        self.take_where(Message::Protobuf(message), wire_bytes, |_| true)
     }
 
     /// Takes in those spans of this run of which `wanted` says so: a source that is read more than once gives the
@@ -76,19 +105,19 @@ impl Intake {
     /// As [`Intake::take`].
     pub fn take_where(
         &mut self,
-        message: &[u8],
+        message: Message<'_>,
         wire_bytes: u64,
         mut wanted: impl FnMut(&Span) -> bool,
     ) -> Result<Taken, NotTaken> {
         if let Some(error) = self.recorder.live().failure() {
             return Err(NotTaken::NotRecording(error));
         }
-        let mut rows = Vec::with_capacity(message.len() / 128);
+        let mut rows = Vec::with_capacity(message.bytes() / 128);
         let mut taken = Taken::default();
         let arrived_ns = self.recorder.clock().now_ns();
         let key = self.recorder.key();
         let mut foreign = Vec::new();
-        walk(message, |source, raw| match identify(key, raw) {
+        message.walk(|source, raw| match identify(key, raw) {
             Whose::Ours(seq) => {
                 let row = self.row(seq, source, raw, arrived_ns);
                 if wanted(&row) {

@@ -20,10 +20,12 @@ mod intake;
 mod texts;
 
 mod decode;
+mod json;
 mod wire;
 
 pub use decode::{RawSpan, walk};
-pub use intake::{Intake, NotTaken, Taken};
+pub use intake::{Intake, Message, NotTaken, Taken};
+pub use json::walk_json;
 pub use otlp::OtlpReceiver;
 pub use reading::{Missing, Reading, Window};
 pub use source::Source;

@@ -1,7 +1,7 @@
 //! What every reader of a source works with: the run's intake and its books, when the load took place, which
 //! traces are still wanted, and when to stop.
 
-use super::intake::{Intake, NotTaken, Taken};
+use super::intake::{Intake, Message, NotTaken, Taken};
 use crate::record::{Lacking, Recorder};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -94,7 +94,7 @@ impl Reading {
     /// As [`Intake::take`].
     pub fn take_missing(
         &mut self,
-        message: &[u8],
+        message: Message<'_>,
         wire_bytes: u64,
         missing: &Missing,
     ) -> Result<Taken, NotTaken> {
