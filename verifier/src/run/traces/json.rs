@@ -1,7 +1,8 @@
 //! OTLP/JSON: one `TracesData` or `ExportTraceServiceRequest` in, the fields that a span row needs out.
 //!
 //! Format: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding": lowerCamelCase names, ids in hex, 64-bit
-//! numbers as text or number, enums as number (their names are taken, too). Unknown names are skipped.
+//! numbers as text or number, enums as number (their names are taken, too), null for whatever is not set.
+//! Unknown names are skipped.
 
 use super::decode::RawSpan;
 use serde::Deserialize;
@@ -26,30 +27,30 @@ pub fn walk_json(
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct TracesJson<'a> {
     #[serde(borrow)]
-    resource_spans: Vec<ResourceSpans<'a>>,
+    resource_spans: Option<Vec<ResourceSpans<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ResourceSpans<'a> {
     #[serde(borrow)]
-    resource: Resource<'a>,
+    resource: Option<Resource<'a>>,
     #[serde(borrow)]
-    scope_spans: Vec<ScopeSpans<'a>>,
+    scope_spans: Option<Vec<ScopeSpans<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Resource<'a> {
     #[serde(borrow)]
-    attributes: Vec<KeyValue<'a>>,
+    attributes: Option<Vec<KeyValue<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ScopeSpans<'a> {
     #[serde(borrow)]
-    spans: Vec<Span<'a>>,
+    spans: Option<Vec<Span<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,9 +68,9 @@ struct Span<'a> {
     start_time_unix_nano: Number,
     end_time_unix_nano: Number,
     #[serde(borrow)]
-    attributes: Vec<KeyValue<'a>>,
+    attributes: Option<Vec<KeyValue<'a>>>,
     #[serde(borrow)]
-    status: Status<'a>,
+    status: Option<Status<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -86,7 +87,7 @@ struct KeyValue<'a> {
     #[serde(borrow)]
     key: Text<'a>,
     #[serde(borrow)]
-    value: AnyValue<'a>,
+    value: Option<AnyValue<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -97,13 +98,41 @@ struct AnyValue<'a> {
     int_value: Option<Number>,
 }
 
-/// Borrowed where nothing in it is escaped: serde borrows no `Option<Cow>`.
-#[derive(Default, Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// Borrowed where nothing in it is escaped.
+#[derive(Default)]
+struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {
     fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
+        deserializer.deserialize_any(TextOrNull)
+    }
+}
+
+struct TextOrNull;
+
+impl<'de> Visitor<'de> for TextOrNull {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Text<'de>, E> {
+        Ok(Text::default())
     }
 }
 
@@ -136,6 +165,10 @@ impl Visitor<'_> for NumberOrName {
         Ok(Number(value as u64))
     }
 
+    fn visit_unit<E: Error>(self) -> Result<Number, E> {
+        Ok(Number(0))
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
         if let Ok(value) = text.parse::<u64>() {
             return Ok(Number(value));
@@ -159,31 +192,37 @@ impl Visitor<'_> for NumberOrName {
 impl TracesJson<'_> {
     /// Calls `span` with each span and the sender's name.
     pub(super) fn walk(&self, mut span: impl FnMut(&[u8], &RawSpan<'_>)) {
-        for resource in &self.resource_spans {
-            let sender = sender(&resource.resource.attributes);
-            let spans = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
+        for of_resource in self.resource_spans.iter().flatten() {
+            let resource = of_resource.resource.as_ref();
+            let sender = sender(resource.and_then(|r| r.attributes.as_deref()));
+            let scopes = of_resource.scope_spans.iter().flatten();
+            let spans = scopes.flat_map(|scope| scope.spans.iter().flatten());
             spans.for_each(|found| found.give(sender, &mut span));
         }
     }
 }
 
+/// The value of the attribute with this key.
+fn value<'a, 'j>(attributes: Option<&'a [KeyValue<'j>]>, key: &str) -> Option<&'a AnyValue<'j>> {
+    let found = attributes?.iter().rev().find(|a| a.key.0 == key)?;
+    found.value.as_ref()
+}
+
 /// As [`super::walk`] names it.
-fn sender<'a>(attributes: &'a [KeyValue<'_>]) -> &'a [u8] {
+fn sender<'a>(attributes: Option<&'a [KeyValue<'_>]>) -> &'a [u8] {
     ["k8s.pod.name", "service.instance.id", "service.name"]
         .iter()
-        .filter_map(|key| attributes.iter().rev().find(|a| a.key.0 == *key))
-        .map(|attribute| attribute.value.string_value.bytes())
+        .filter_map(|key| value(attributes, key))
+        .map(|value| value.string_value.bytes())
         .find(|name| !name.is_empty())
         .unwrap_or_default()
 }
 
 impl Span<'_> {
     fn give(&self, sender: &[u8], span: &mut impl FnMut(&[u8], &RawSpan<'_>)) {
-        let int = |key: &str| {
-            let found = self.attributes.iter().rev().find(|a| a.key.0 == key);
-            found.and_then(|a| a.value.int_value).map(|n| n.0)
-        };
-        let error_type = self.attributes.iter().rev().find(|a| a.key.0 == "error.type");
+        let value = |key: &str| value(self.attributes.as_deref(), key);
+        let int = |key: &str| value(key)?.int_value.map(|number| number.0);
+        let status = self.status.as_ref();
         let [mut trace_id, mut span_id, mut parent_span_id] = [[0; 16]; 3];
         let narrow = |number: Number| i32::try_from(number.0).unwrap_or(0);
         span(
@@ -196,12 +235,12 @@ impl Span<'_> {
                 kind: narrow(self.kind),
                 start_unix_ns: self.start_time_unix_nano.0,
                 end_unix_ns: self.end_time_unix_nano.0,
-                status: narrow(self.status.code),
-                status_message: self.status.message.bytes(),
+                status: status.map_or(0, |status| narrow(status.code)),
+                status_message: status.map_or(&[], |status| status.message.bytes()),
                 http_status: int("http.response.status_code")
                     .or_else(|| int("http.status_code"))
                     .unwrap_or(0),
-                error_type: error_type.map_or(&[], |a| a.value.string_value.bytes()),
+                error_type: value("error.type").map_or(&[], |value| value.string_value.bytes()),
             },
         );
     }

@@ -52,7 +52,11 @@ fn attributes() -> impl Strategy<Value = Vec<Pair>> {
 }
 
 fn span() -> impl Strategy<Value = proto::Span> {
-    let ids = (vec(any::<u8>(), 16), vec(any::<u8>(), 8), vec(any::<u8>(), 0..=1));
+    let ids = (
+        vec(any::<u8>(), 16),
+        vec(any::<u8>(), 8),
+        vec(any::<u8>(), 0..=1),
+    );
     let times = (any::<u64>(), any::<u64>());
     (ids, "[ -~é\"]{0,12}", 0..6, times, 0..3, attributes()).prop_map(
         |((trace_id, span_id, parent), name, kind, (start, end), code, attributes)| proto::Span {
@@ -64,7 +68,7 @@ fn span() -> impl Strategy<Value = proto::Span> {
             start_time_unix_nano: start,
             end_time_unix_nano: end,
             attributes,
-            status: Some(proto::Status {
+            status: (code > 0).then(|| proto::Status {
                 message: "told".to_owned(),
                 code,
             }),
@@ -110,4 +114,6 @@ fn numbers_and_enums_come_as_text_too() {
     .unwrap();
     assert_eq!(seen, 1);
     assert!(walk_json(b"{\"resourceSpans\":[{", |_, _| {}).is_err());
+    let nulls = br#"{"resourceSpans":[{"resource":null,"scopeSpans":[{"spans":[{"status":null,"kind":null,"name":null,"attributes":null}]}]}]}"#;
+    walk_json(nulls, |_, span| assert_eq!(*span, RawSpan::default())).unwrap();
 }
