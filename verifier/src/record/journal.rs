@@ -227,6 +227,9 @@ pub struct Receiver {
     /// Why a source can not have given all that it has, in words: a truncated file, an answer cut at its limit.
     #[serde(default)]
     pub incomplete: Vec<String>,
+    /// What a source is known to have lost of what it was given, in words: a memory store that evicted.
+    #[serde(default)]
+    pub lost: Vec<String>,
     /// Export requests answered, or answers read.
     pub requests: u64,
     /// Bytes of their bodies, as they came over the wire.

@@ -270,7 +270,8 @@ impl Conductor<'_> {
             from_unix_ns: from_unix_ns.saturating_sub(CLOCKS_APART_NS),
             to_unix_ns: self.unix_now_ns() + CLOCKS_APART_NS,
         });
-        self.drain(&mut signals, &mut progress, &mut tick).await;
+        self.drain(sources, &mut signals, &mut progress, &mut tick)
+            .await;
         books.last_words().await;
         Ok((self.interrupted, target))
     }
@@ -299,9 +300,11 @@ impl Conductor<'_> {
         }))
     }
 
-    /// Waits until every exchange has its trace, or the plan's deadline.
+    /// Waits until every exchange has its trace, or the plan's deadline, which does not run while a source that holds
+    /// everything is still being read.
     async fn drain(
         &mut self,
+        sources: &Sources,
         signals: &mut Signals,
         progress: &mut Progress,
         tick: &mut tokio::time::Interval,
@@ -316,20 +319,24 @@ impl Conductor<'_> {
         if self.plan.span_names().is_empty() {
             return;
         }
-        let deadline = tokio::time::sleep(self.plan.traces.drain);
-        tokio::pin!(deadline);
+        let mut left = self.plan.traces.drain;
+        let mut last_ns = recorder.clock().now_ns();
         let mut look = tokio::time::interval(Duration::from_millis(10));
         loop {
             let (expected, complete) = counts();
-            if complete >= expected || live.failure().is_some() {
+            if complete >= expected || left.is_zero() || live.failure().is_some() {
                 break;
             }
             tokio::select! {
-                () = &mut deadline => break,
                 signal = signals.next() => self.interrupt(signal),
                 _ = tick.tick() => progress.drain(&self.recorder),
                 _ = look.tick() => {}
             }
+            let now_ns = recorder.clock().now_ns();
+            if self.interrupted || !sources.behind() {
+                left = left.saturating_sub(Duration::from_nanos(now_ns - last_ns));
+            }
+            last_ns = now_ns;
         }
         progress.end();
     }

@@ -122,7 +122,10 @@ async fn answered(answer: http::Response<Incoming>) -> Result<Result<Vec<Bytes>,
     );
     let mut status = status(answer.headers());
     let body = Limited::new(answer.into_body(), LARGEST_ANSWER);
-    let body = { body }.collect().await.map_err(anyhow::Error::from_boxed)?;
+    let body = { body }
+        .collect()
+        .await
+        .map_err(anyhow::Error::from_boxed)?;
     if let Some(trailers) = body.trailers() {
         status = self::status(trailers).or(status);
     }
@@ -152,7 +155,10 @@ fn messages(mut body: Bytes) -> Result<Vec<Bytes>> {
         ensure!(body.remaining() >= 5, "the answer ends within a frame");
         ensure!(body.get_u8() == 0, "compressed answers were not asked for");
         let length = body.get_u32() as usize;
-        ensure!(body.remaining() >= length, "the answer ends within a message");
+        ensure!(
+            body.remaining() >= length,
+            "the answer ends within a message"
+        );
         messages.push(body.split_to(length));
     }
     Ok(messages)
@@ -160,7 +166,10 @@ fn messages(mut body: Bytes) -> Result<Vec<Bytes>> {
 
 async fn whole(body: Incoming) -> Result<Bytes> {
     let body = Limited::new(body, LARGEST_ANSWER);
-    let body = { body }.collect().await.map_err(anyhow::Error::from_boxed)?;
+    let body = { body }
+        .collect()
+        .await
+        .map_err(anyhow::Error::from_boxed)?;
     Ok(body.to_bytes())
 }
 

@@ -91,6 +91,8 @@ impl Files {
     }
 
     async fn follow(&mut self, reading: &mut Reading) -> Result<()> {
+        // A file is followed while it grows: the reader is never far behind.
+        reading.caught_up();
         while reading.pause(LOOK_EVERY).await {
             self.look()?;
             // A share at a time: whoever waits for this thread waits for no whole file.

@@ -48,7 +48,7 @@ impl Message<'_> {
         bytes.len()
     }
 
-    fn walk(self, span: impl FnMut(&[u8], &RawSpan<'_>)) -> Result<(), NotTaken> {
+    pub(super) fn walk(self, span: impl FnMut(&[u8], &RawSpan<'_>)) -> Result<(), NotTaken> {
         match self {
             Message::Protobuf(bytes) => walk(bytes, span).map_err(NotTaken::Malformed),
             Message::Json(text) => {
@@ -194,6 +194,11 @@ impl Intake {
     /// Says why the source can not give all that it was given.
     pub fn incomplete(&mut self, why: &str) {
         example(&mut self.books.incomplete, why);
+    }
+
+    /// Says what the source is known to have lost of what it was given.
+    pub fn lost(&mut self, why: &str) {
+        example(&mut self.books.lost, why);
     }
 
     /// The books so far.

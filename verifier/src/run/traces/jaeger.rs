@@ -128,11 +128,17 @@ impl Reader {
             // A trace is in each slice in which one of its spans begins; a span begins in one.
             let within = |span: &crate::record::Span| (from..to).contains(&span.start_unix_ns);
             let taken = match missing {
-                Some(missing) => reading.take_missing(message.message(), message.bytes(), missing, within),
-                None => reading.intake.take_where(message.message(), message.bytes(), within),
+                Some(missing) => {
+                    reading.take_missing(message.message(), message.bytes(), missing, within)
+                }
+                None => reading
+                    .intake
+                    .take_where(message.message(), message.bytes(), within),
             };
             if let Err(error) = taken {
-                reading.intake.incomplete(&format!("an answer of Jaeger: {error}"));
+                reading
+                    .intake
+                    .incomplete(&format!("an answer of Jaeger: {error}"));
             }
         }
     }
@@ -149,9 +155,12 @@ impl Reader {
                 Ok(messages) => {
                     for message in messages.iter() {
                         let bytes = message.bytes();
-                        let taken = reading.take_missing(message.message(), bytes, missing, |_| true);
+                        let taken =
+                            reading.take_missing(message.message(), bytes, missing, |_| true);
                         if let Err(error) = taken {
-                            reading.intake.incomplete(&format!("an answer of Jaeger: {error}"));
+                            reading
+                                .intake
+                                .incomplete(&format!("an answer of Jaeger: {error}"));
                         }
                     }
                 }

@@ -9,6 +9,9 @@ mod sources;
 mod collector_file;
 mod jaeger;
 
+mod client;
+mod slices;
+
 mod answer;
 mod grpc;
 mod http;

@@ -6,6 +6,9 @@ use super::{OtlpReceiver, collector_file, jaeger};
 use crate::record::{Observation, Recorder, Recording};
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -20,6 +23,7 @@ pub struct Sources {
     readers: Vec<JoinHandle<()>>,
     load: watch::Sender<Option<Window>>,
     stop: CancellationToken,
+    behind: Arc<AtomicUsize>,
 }
 
 impl Sources {
@@ -54,6 +58,7 @@ impl Sources {
             readers: Vec::new(),
             load: watch::Sender::new(None),
             stop: CancellationToken::new(),
+            behind: Arc::default(),
         };
         let mut listeners = listeners;
         for (number, source) in sources.iter().enumerate() {
@@ -82,7 +87,12 @@ impl Sources {
 
     fn read(&mut self, source: Source, recorder: Recorder) -> Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let mut reading = Reading::new(recorder.clone(), self.load.subscribe(), self.stop.clone());
+        let mut reading = Reading::new(
+            recorder,
+            self.load.subscribe(),
+            self.stop.clone(),
+            Arc::clone(&self.behind),
+        );
         let reader = std::thread::Builder::new()
             .name(format!("traces-{}", source.name()))
             .spawn(move || {
@@ -95,7 +105,7 @@ impl Sources {
                             .incomplete(&format!("reading ended: {error:#}"));
                     }
                 });
-                recorder.observe(Observation::Receiver(reading.intake.books().clone()));
+                reading.tell();
             })
             .context("cannot start a reader's thread")?;
         self.readers.push(reader);
@@ -111,6 +121,11 @@ impl Sources {
     /// Readers that wait for the end of the load may begin.
     pub fn load_ended(&self, window: Window) {
         self.load.send_replace(Some(window));
+    }
+
+    /// A reader still reads what was there at the end of the load.
+    pub fn behind(&self) -> bool {
+        self.behind.load(Relaxed) > 0
     }
 
     /// Nothing more is taken in; returns when all that was taken in is with the recorder.

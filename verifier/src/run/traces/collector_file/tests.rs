@@ -4,6 +4,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message as _;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -27,7 +28,7 @@ impl Following {
         let recording = Recording::start(&run, Clock::start(), key, &[]).unwrap();
         let stop = CancellationToken::new();
         let load = watch::Sender::new(None).subscribe();
-        let mut reading = Reading::new(recording.recorder(), load, stop.clone());
+        let mut reading = Reading::new(recording.recorder(), load, stop.clone(), Arc::default());
         let traces = folder.path().join("traces");
         fs::create_dir(&traces).unwrap();
         fs::write(traces.join("traces.json"), before).unwrap();
