@@ -1,6 +1,7 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+mod exposition;
 pub mod load;
 pub mod progress;
 pub mod target;
@@ -29,6 +30,9 @@ pub struct Setup {
     pub replicas: u16,
     /// Where traces come from; the first is judged, the others are held against it. Empty: the own receiver.
     pub traces: Vec<Source>,
+    /// Where the collector on the way shows its own books; `None`: the usual place with a URL and sources that are read,
+    /// if something answers there.
+    pub collector: Option<String>,
     /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
@@ -107,7 +111,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .clone()
         .unwrap_or_else(|| default_folder(&plan.name, clock));
     let sources = setup.sources()?;
-    Sources::check(&sources)?;
+    Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = match sources.contains(&Source::Otlp) {
         true => Some((
             setup.listen(setup.otlp_grpc, "--otlp-grpc", 4317)?,
@@ -131,7 +135,14 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
-    let sources = Sources::start(&sources, listeners, &mut recording)?;
+    let read = sources.iter().any(|source| *source != Source::Otlp);
+    let mut sources = Sources::start(&sources, listeners, &mut recording)?;
+    match &setup.collector {
+        Some(url) => sources.watch_collector(url, &recorder)?,
+        // Without them the verdict knows of fewer hops, and says so.
+        None if read => drop(sources.watch_collector(traces::COLLECTOR, &recorder)),
+        None => {}
+    }
     let target = match start_target(setup, sources.otlp_addresses(), &folder, &recorder) {
         Ok(target) => target,
         Err(error) => {

@@ -6,6 +6,7 @@ mod reading;
 mod source;
 mod sources;
 
+mod collector_books;
 mod collector_file;
 mod jaeger;
 
@@ -37,6 +38,9 @@ pub use wire::Malformed;
 
 use crate::plan::{ExpectedSpan, On, Plan};
 use crate::record::Expected;
+
+/// Where a collector on this machine shows its own books.
+pub const COLLECTOR: &str = "http://127.0.0.1:8888/metrics";
 
 /// The plan's expected spans, as the recorder follows them.
 pub fn expected(plan: &Plan) -> Vec<Expected> {

@@ -1,8 +1,9 @@
 //! All sources of one run: started before the load, told when it has ended, stopped at last.
 
+use super::client::Client;
 use super::reading::{Reading, Window};
 use super::source::Source;
-use super::{OtlpReceiver, collector_file, jaeger};
+use super::{OtlpReceiver, collector_books, collector_file, jaeger};
 use crate::record::{Observation, Recorder, Recording};
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, TcpListener};
@@ -21,6 +22,8 @@ pub type Listeners = (TcpListener, TcpListener);
 pub struct Sources {
     receiver: Option<OtlpReceiver>,
     readers: Vec<JoinHandle<()>>,
+    /// Watches the collector's books until everything else has ended.
+    books: Option<(JoinHandle<()>, CancellationToken)>,
     load: watch::Sender<Option<Window>>,
     stop: CancellationToken,
     behind: Arc<AtomicUsize>,
@@ -30,8 +33,8 @@ impl Sources {
     /// Proves, before anything is started, that each can be read.
     ///
     /// # Errors
-    /// When one can not, or is named twice.
-    pub fn check(sources: &[Source]) -> Result<()> {
+    /// When one can not, or is named twice; when the collector's books can not.
+    pub fn check(sources: &[Source], collector: Option<&str>) -> Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         for (number, source) in sources.iter().enumerate() {
             if sources[..number].iter().any(|s| s.name() == source.name()) {
@@ -40,6 +43,9 @@ impl Sources {
             runtime
                 .block_on(check(source))
                 .with_context(|| format!("--traces {}", source.name()))?;
+        }
+        if let Some(url) = collector {
+            runtime.block_on(async { collector_books::read(&Client::new()?, url).await })?;
         }
         Ok(())
     }
@@ -56,6 +62,7 @@ impl Sources {
         let mut started = Sources {
             receiver: None,
             readers: Vec::new(),
+            books: None,
             load: watch::Sender::new(None),
             stop: CancellationToken::new(),
             behind: Arc::default(),
@@ -112,6 +119,27 @@ impl Sources {
         Ok(())
     }
 
+    /// Watches the collector's books, too; the first ones are read before this returns.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    pub fn watch_collector(&mut self, url: &str, recorder: &Recorder) -> Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (client, url, recorder) = (Client::new()?, url.to_owned(), recorder.clone());
+        let first = runtime.block_on(collector_books::read(&client, &url))?;
+        recorder.observe(Observation::CollectorBooks(first));
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let watch = std::thread::Builder::new()
+            .name("collector-books".into())
+            .spawn(move || {
+                runtime.block_on(collector_books::watch(&client, &url, &recorder, &stopped));
+            })
+            .context("cannot start a thread for the collector's books")?;
+        self.books = Some((watch, stop));
+        Ok(())
+    }
+
     /// Where the verifier's own receiver takes OTLP/gRPC and OTLP/HTTP, if it is a source.
     pub fn otlp_addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
         let receiver = self.receiver.as_ref()?;
@@ -138,6 +166,10 @@ impl Sources {
             // A reader that panicked has no last books, and the verdict misses them.
             let _ = reader.join();
         }
+        if let Some((watch, stop)) = self.books.take() {
+            stop.cancel();
+            let _ = watch.join();
+        }
     }
 }
 
@@ -145,6 +177,9 @@ impl Sources {
 impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
+        if let Some((_, stop)) = &self.books {
+            stop.cancel();
+        }
     }
 }
 
