@@ -2,10 +2,12 @@
 
 use super::decode::{RawSpan, walk};
 use super::json::walk_json;
+use super::reading::Missing;
 use super::texts::Texts;
 use super::wire::Malformed;
 use crate::record::run_key::hex;
 use crate::record::{Receiver, Recorder, RunKey, Span, Table};
+use std::ops::RangeInclusive;
 use thiserror::Error;
 
 /// Distinct foreign trace ids, and refusals, that are kept as examples.
@@ -40,6 +42,24 @@ pub enum Message<'a> {
     Protobuf(&'a [u8]),
     /// The same as OTLP/JSON.
     Json(&'a [u8]),
+}
+
+/// Which spans of a message are taken in.
+pub struct Wanted<'a> {
+    /// When they began, Unix nanoseconds.
+    pub began: RangeInclusive<u64>,
+    /// Of traces that are not whole: what these lack, and no span of another run.
+    pub missing: Option<&'a Missing>,
+}
+
+/// All of them.
+impl Default for Wanted<'_> {
+    fn default() -> Self {
+        Wanted {
+            began: 0..=u64::MAX,
+            missing: None,
+        }
+    }
 }
 
 impl Message<'_> {
@@ -95,19 +115,19 @@ impl Intake {
     /// # Errors
     /// When the message is malformed, or recording has failed; nothing of it is then recorded.
     pub fn take(&mut self, message: &[u8], wire_bytes: u64) -> Result<Taken, NotTaken> {
-        self.take_where(Message::Protobuf(message), wire_bytes, |_| true)
+        self.take_wanted(Message::Protobuf(message), wire_bytes, &Wanted::default())
     }
 
-    /// Takes in those spans of this run of which `wanted` says so: a source that is read more than once gives the
-    /// same span again. What is not wanted is not counted.
+    /// Takes in the spans that are wanted: a source that is read more than once gives the same span again. What is not
+    /// wanted is not counted.
     ///
     /// # Errors
     /// As [`Intake::take`].
-    pub fn take_where(
+    pub fn take_wanted(
         &mut self,
         message: Message<'_>,
         wire_bytes: u64,
-        mut wanted: impl FnMut(&Span) -> bool,
+        wanted: &Wanted<'_>,
     ) -> Result<Taken, NotTaken> {
         if let Some(error) = self.recorder.live().failure() {
             return Err(NotTaken::NotRecording(error));
@@ -118,12 +138,14 @@ impl Intake {
         let key = self.recorder.key();
         let mut foreign = Vec::new();
         message.walk(|source, raw| match identify(key, raw) {
+            _ if !wanted.began.contains(&raw.start_unix_ns) => {}
             Whose::Ours(seq) => {
                 let row = self.row(seq, source, raw, arrived_ns);
-                if wanted(&row) {
+                if wanted.missing.is_none_or(|missing| missing.lacks(&row)) {
                     rows.push(row);
                 }
             }
+            Whose::Foreign(_) if wanted.missing.is_some() => {}
             Whose::Foreign(trace_id) => {
                 taken.foreign += 1;
                 if foreign.len() < EXAMPLES && !foreign.contains(&trace_id) {

@@ -5,11 +5,12 @@
 
 mod query;
 
+use super::intake::Wanted;
 use super::reading::{Missing, Reading, Window};
 use super::slices::Slices;
 use anyhow::Result;
 use futures_util::{StreamExt, stream};
-use query::{Found, Jaeger};
+use query::{Found, Jaeger, Messages};
 use std::time::Duration;
 
 /// Traces in one answer, at most: some 50 to 100 MB of spans.
@@ -114,7 +115,7 @@ impl Reader {
         missing: Option<&Missing>,
         slices: &mut Slices,
         (from, to): (u64, u64),
-        messages: &query::Messages,
+        messages: &Messages,
     ) {
         if messages.traces() >= self.depth as usize && !slices.halve((from, to)) {
             reading.intake.incomplete(&format!(
@@ -124,23 +125,12 @@ impl Reader {
         } else if messages.traces() >= self.depth as usize {
             return;
         }
-        for message in messages.iter() {
-            // A trace is in each slice in which one of its spans begins; a span begins in one.
-            let within = |span: &crate::record::Span| (from..to).contains(&span.start_unix_ns);
-            let taken = match missing {
-                Some(missing) => {
-                    reading.take_missing(message.message(), message.bytes(), missing, within)
-                }
-                None => reading
-                    .intake
-                    .take_where(message.message(), message.bytes(), within),
-            };
-            if let Err(error) = taken {
-                reading
-                    .intake
-                    .incomplete(&format!("an answer of Jaeger: {error}"));
-            }
-        }
+        // A trace is in each slice in which one of its spans begins; a span begins in one.
+        let wanted = Wanted {
+            began: from..=to - 1,
+            missing,
+        };
+        take(reading, messages, &wanted);
     }
 
     /// Asks for each missing trace.
@@ -149,21 +139,14 @@ impl Reader {
         let mut answers = stream::iter(missing.ids.clone())
             .map(|id| async move { jaeger.get(id).await })
             .buffer_unordered(AT_ONCE);
+        let wanted = Wanted {
+            missing: Some(missing),
+            ..Wanted::default()
+        };
         let mut failure = None;
         while let Some(answer) = answers.next().await {
             match answer {
-                Ok(messages) => {
-                    for message in messages.iter() {
-                        let bytes = message.bytes();
-                        let taken =
-                            reading.take_missing(message.message(), bytes, missing, |_| true);
-                        if let Err(error) = taken {
-                            reading
-                                .intake
-                                .incomplete(&format!("an answer of Jaeger: {error}"));
-                        }
-                    }
-                }
+                Ok(messages) => take(reading, &messages, &wanted),
                 Err(error) => failure = Some(error),
             }
             if reading.stopped() {
@@ -186,5 +169,14 @@ impl Reader {
         self.failed += 1;
         anyhow::ensure!(self.failed < TRIES, "{TRIES} reads in a row failed: {why}");
         Ok(())
+    }
+}
+
+fn take(reading: &mut Reading, messages: &Messages, wanted: &Wanted<'_>) {
+    for message in messages.iter() {
+        let intake = &mut reading.intake;
+        if let Err(error) = intake.take_wanted(message.message(), message.bytes(), wanted) {
+            intake.incomplete(&format!("an answer of Jaeger: {error}"));
+        }
     }
 }

@@ -28,7 +28,7 @@ mod json;
 mod wire;
 
 pub use decode::{RawSpan, walk};
-pub use intake::{Intake, Message, NotTaken, Taken};
+pub use intake::{Intake, Message, NotTaken, Taken, Wanted};
 pub use json::walk_json;
 pub use otlp::OtlpReceiver;
 pub use reading::{Missing, Reading, Window};

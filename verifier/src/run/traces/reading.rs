@@ -1,7 +1,7 @@
 //! What every reader of a source works with: the run's intake and its books, when the load took place, which
 //! traces are still wanted, and when to stop.
 
-use super::intake::{Intake, Message, NotTaken, Taken};
+use super::intake::Intake;
 use crate::record::{Lacking, Observation, Recorder, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,8 +97,7 @@ impl Reading {
         of_source.complete.load(Relaxed) >= live.traces_expected.load(Relaxed)
     }
 
-    /// Trace ids that are due and not whole, the oldest request's first, so many at most. To be asked for by id;
-    /// what comes is given to [`Reading::take_missing`].
+    /// Trace ids that are due and not whole, the oldest request's first, so many at most: to be asked for by id.
     pub fn missing(&self, most: usize) -> Missing {
         self.recorder.flush();
         let lacking = self.recorder.lacking(most);
@@ -120,24 +119,6 @@ impl Reading {
             behind.fetch_sub(1, Relaxed);
         }
     }
-
-    /// Takes in, of an OTLP message, the spans that [`Reading::missing`] lacked: those that came before are not taken
-    /// again; and of those only what is `wanted`.
-    ///
-    /// # Errors
-    /// As [`Intake::take`].
-    pub fn take_missing(
-        &mut self,
-        message: Message<'_>,
-        wire_bytes: u64,
-        missing: &Missing,
-        wanted: impl Fn(&Span) -> bool,
-    ) -> Result<Taken, NotTaken> {
-        self.intake.take_where(message, wire_bytes, |span| {
-            let lacking = missing.seen.get(&span.seq);
-            lacking.is_some_and(|l| span.name < 16 && l.seen >> span.name & 1 == 0) && wanted(span)
-        })
-    }
 }
 
 /// A reader that has ended is not behind.
@@ -153,4 +134,12 @@ pub struct Missing {
     /// Their ids, the oldest request's first.
     pub ids: Vec<[u8; 16]>,
     seen: HashMap<u64, Lacking>,
+}
+
+impl Missing {
+    /// The span is one that was expected and had not come.
+    pub(super) fn lacks(&self, span: &Span) -> bool {
+        let lacking = self.seen.get(&span.seq);
+        lacking.is_some_and(|l| span.name < 16 && l.seen >> span.name & 1 == 0)
+    }
 }

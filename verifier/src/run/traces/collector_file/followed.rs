@@ -1,7 +1,7 @@
 //! One file that grows: its bytes in, the messages that are whole taken in, what is torn told.
 
 use super::super::body::LARGEST_MESSAGE;
-use super::super::intake::{Message, NotTaken};
+use super::super::intake::{Message, NotTaken, Wanted};
 use super::super::reading::Reading;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -181,7 +181,10 @@ impl Followed {
 
     fn message(&self, bytes: &[u8], format: Format, reading: &mut Reading) {
         let wire_bytes = bytes.len() as u64;
-        let mut take = |message| reading.intake.take_where(message, wire_bytes, |_| true);
+        let mut take = |message| {
+            let all = Wanted::default();
+            reading.intake.take_wanted(message, wire_bytes, &all)
+        };
         let taken = match format {
             Format::Lines if bytes.trim_ascii().is_empty() => return,
             Format::Lines => take(Message::Json(bytes)),
