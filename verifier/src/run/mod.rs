@@ -251,7 +251,7 @@ impl Conductor<'_> {
         let mut signals = Signals::new()?;
         let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
         let from_unix_ns = self.unix_now_ns();
-        let books = target::books::Watch::start(target.url(), &self.recorder);
+        let books = target::books::Watch::start(target.url(), &self.recorder).await;
         let load = self.start_load(target.url())?;
         let mut tick = tokio::time::interval(Duration::from_millis(200));
         tokio::pin!(load);

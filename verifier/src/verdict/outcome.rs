@@ -362,9 +362,9 @@ pub struct Receiver {
 pub struct Service {
     /// `service.instance.id`.
     pub source: String,
-    /// Spans that ended in it.
+    /// Spans that ended in it, during the run.
     pub started: u64,
-    /// Spans of an earlier process that it found on its disk.
+    /// Spans that it had before: of an earlier process on its disk, of before the run in its queue.
     pub recovered: u64,
     /// Not acknowledged by then.
     pub queued: u64,

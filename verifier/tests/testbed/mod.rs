@@ -1,7 +1,11 @@
 //! The real far ends that `just testbed` installs, as processes on free ports: `collector(..)` and `jaeger(..)` give one
 //! each, or `None`, said aloud, where they are not installed; with `IRIS_TESTBED_REQUIRED=1` that fails the test.
 
-#![allow(dead_code, reason = "each test binary uses what it needs")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses what it needs"
+)]
 
 mod collector;
 mod http;

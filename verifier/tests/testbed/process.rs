@@ -63,6 +63,11 @@ impl Process {
         assert!(ended.is_none(), "{ended:?}\n{}", self.log());
     }
 
+    /// Sends it a signal, as SIGSTOP to make it hang.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.pid().cast_signed()).unwrap(), signal).unwrap();
+    }
+
     /// SIGTERM, and its end.
     pub fn stop(&mut self) {
         self.end(Signal::TERM);

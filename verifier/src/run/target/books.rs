@@ -30,9 +30,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins, on the current runtime. A target that has no such books is asked once.
-    pub fn start(url: &str, recorder: &Recorder) -> Watch {
+    /// Begins, on the current runtime; the first books are read before this returns: what was before the load is not
+    /// of this run. A target that has no such books is asked twice.
+    pub async fn start(url: &str, recorder: &Recorder) -> Watch {
         let (url, recorder) = (url.to_owned(), recorder.clone());
+        if let Ok(books) = scrape(&url).await {
+            recorder.observe(Observation::ServiceBooks(books));
+        }
         let stop = CancellationToken::new();
         let task = tokio::spawn(watch(url.clone(), recorder.clone(), stop.clone()));
         Watch {

@@ -5,34 +5,56 @@ use crate::record::{Observation, ServiceBooks};
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::{Collector, Loss, Losses, Place, Service, TraceSource};
 
-/// The books of every process that was seen, the last that each said.
+/// The books of every process that was seen, the last that each said; less what it said before the load, if it is
+/// older than the run.
 pub(super) fn services(timeline: &Timeline<'_>) -> Vec<Service> {
-    let mut services: Vec<ServiceBooks> = Vec::new();
+    let mut services: Vec<(ServiceBooks, ServiceBooks)> = Vec::new();
+    let mut of_this_run = false;
     for observation in timeline.observations() {
-        let Observation::ServiceBooks(books) = observation else {
-            continue;
+        let books = match observation {
+            Observation::StageStarted { .. } => {
+                of_this_run = true;
+                continue;
+            }
+            // Started here.
+            Observation::TargetReady { pids, .. } => {
+                of_this_run |= !pids.is_empty();
+                continue;
+            }
+            Observation::ServiceBooks(books) => books,
+            _ => continue,
         };
-        let of_source = |known: &&mut ServiceBooks| known.source == books.source;
+        let of_source = |(_, known): &&mut (_, ServiceBooks)| known.source == books.source;
         match services.iter_mut().rev().find(of_source) {
             // The same name with smaller counts is another process: a restarted container.
-            Some(known) if known.started <= books.started => *known = books.clone(),
-            _ => services.push(books.clone()),
+            Some((_, known)) if known.started <= books.started => *known = books.clone(),
+            _ if of_this_run => services.push((ServiceBooks::default(), books.clone())),
+            _ => services.push((books.clone(), books.clone())),
         }
     }
-    services.into_iter().map(service).collect()
+    let services = services.iter();
+    services.map(|(before, last)| since(before, last)).collect()
 }
 
-fn service(books: ServiceBooks) -> Service {
+/// What was in its queue and on its disk before, it had like what it recovered.
+fn since(before: &ServiceBooks, last: &ServiceBooks) -> Service {
+    let held = before.queued + before.left_on_disk;
+    let lost = last.lost.iter().filter_map(|(why, spans)| {
+        let spans = spans - before.lost.get(why).unwrap_or(&0).min(spans);
+        (spans > 0).then(|| (why.clone(), spans))
+    });
     Service {
-        source: books.source,
-        started: books.started,
-        recovered: books.recovered,
-        queued: books.queued,
-        acknowledged: books.acknowledged,
-        lost: books.lost,
-        left_on_disk: books.left_on_disk,
-        refused_requests: books.refused_requests,
-        last: books.last,
+        source: last.source.clone(),
+        started: last.started - before.started,
+        recovered: last.recovered.saturating_sub(before.recovered) + held,
+        queued: last.queued,
+        acknowledged: last.acknowledged.saturating_sub(before.acknowledged),
+        lost: lost.collect(),
+        left_on_disk: last.left_on_disk,
+        refused_requests: last
+            .refused_requests
+            .saturating_sub(before.refused_requests),
+        last: last.last,
     }
 }
 

@@ -191,6 +191,7 @@ fn books(verdict: &Verdict) -> Markup {
         each.collect::<Vec<_>>().join(", ")
     };
     html! {
+        @for table in parts::way(verdict) { (set(&table)) }
         @if !verdict.services.is_empty() {
             div.scroll { table {
                 thead { tr { th { "span books of" } th.n { "started" } th.n { "acknowledged" } th.n { "queued" } th.n { "left on disk" } th { "lost" } th.n { "requests refused" } } }
@@ -201,10 +202,10 @@ fn books(verdict: &Verdict) -> Markup {
                 } } }
             } }
         }
-        @if verdict.losses.missing_spans > 0 {
+        @for source in verdict.sources.iter().filter(|source| source.losses.missing_spans > 0) {
             div.scroll { table {
-                thead { tr { th { "missing spans" } th.n { "how many" } th { "why" } } }
-                tbody { @for loss in &verdict.losses.places { tr {
+                thead { tr { th { "missing spans" @if verdict.sources.len() > 1 { " in " (source.name) } } th.n { "how many" } th { "why" } } }
+                tbody { @for loss in &source.losses.places { tr {
                     td.stage { (loss.place.words()) } td.n { (grouped(loss.spans)) } td { (loss.reason) }
                 } } }
             } }

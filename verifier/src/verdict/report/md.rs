@@ -152,6 +152,13 @@ fn set(out: &mut String, table: &parts::Table) {
 
 /// What the target's processes say of their spans.
 fn books(out: &mut String, verdict: &Verdict) {
+    let way = parts::way(verdict);
+    if !way.is_empty() {
+        let _ = writeln!(out, "\n## Way of the traces");
+    }
+    for table in way {
+        set(out, &table);
+    }
     if verdict.services.is_empty() {
         return;
     }

@@ -1,7 +1,9 @@
 //! The parts of a stage (tasks, replicas, load workers) as tables of text, for any report to set.
 
 use super::{duration, grouped, known, percent};
-use crate::verdict::outcome::{Generator, Probe, Replica, Saturation, Stage, TaskFigures};
+use crate::verdict::outcome::{
+    Collector, Generator, Probe, Replica, Saturation, Stage, TaskFigures, TraceSource, Verdict,
+};
 
 /// A table; its first column holds names, all others figures.
 pub(super) struct Table {
@@ -131,6 +133,78 @@ fn workers(generator: &Generator) -> Table {
             "CPU",
         ]),
         rows: rows.collect(),
+    }
+}
+
+/// The way of the traces: sources, where there are several, and the collector's exporters.
+pub(super) fn way(verdict: &Verdict) -> Vec<Table> {
+    let mut tables = Vec::new();
+    if verdict.sources.len() > 1 {
+        tables.push(sources(&verdict.sources));
+    }
+    tables.extend(verdict.collector.as_ref().map(collector));
+    tables
+}
+
+fn sources(sources: &[TraceSource]) -> Table {
+    let row = |source: &TraceSource| {
+        let coverage =
+            (source.expected > 0).then(|| source.complete as f64 / source.expected as f64);
+        vec![
+            format!("{} ({})", source.name, source.place),
+            grouped(source.expected),
+            grouped(source.complete),
+            percent(coverage),
+            grouped(source.receiver.spans),
+            grouped(source.duplicate),
+            grouped(source.spans_missing),
+        ]
+    };
+    Table {
+        head: head(&[
+            "source of traces",
+            "traces due",
+            "complete",
+            "coverage",
+            "spans",
+            "duplicate",
+            "missing",
+        ]),
+        rows: sources.iter().map(row).collect(),
+    }
+}
+
+fn collector(collector: &Collector) -> Table {
+    let restarts = match collector.restarts {
+        0 => String::new(),
+        restarts => format!(", {restarts} restarts"),
+    };
+    let took = format!("collector ({}{restarts})", collector.place);
+    let mut rows = vec![vec![
+        took,
+        grouped(collector.accepted),
+        String::new(),
+        grouped(collector.refused + collector.failed),
+        String::new(),
+    ]];
+    rows.extend(collector.exporters.iter().map(|(name, exporter)| {
+        vec![
+            format!("  {name}"),
+            String::new(),
+            grouped(exporter.sent),
+            grouped(exporter.send_failed + exporter.enqueue_failed),
+            grouped(exporter.queue),
+        ]
+    }));
+    Table {
+        head: head(&[
+            "spans in the collector",
+            "accepted",
+            "sent",
+            "refused or given up",
+            "in queue",
+        ]),
+        rows,
     }
 }
 

@@ -18,7 +18,15 @@ pub fn to_text(verdict: &Verdict) -> String {
         "\nrun {}, plan {}, {}",
         verdict.run.id, verdict.run.plan, verdict.run.host
     );
-    table(&mut out, verdict);
+    let stages = [HEAD.map(str::to_owned).to_vec()];
+    let stages = stages
+        .into_iter()
+        .chain(verdict.stages.iter().flat_map(rows));
+    table(&mut out, &stages.collect::<Vec<_>>());
+    for way in super::parts::way(verdict) {
+        out.push('\n');
+        table(&mut out, &[vec![way.head], way.rows].concat());
+    }
     for stage in &verdict.stages {
         if let Some(line) = cause(stage) {
             let _ = writeln!(out, "{line}");
@@ -43,12 +51,8 @@ pub fn to_text(verdict: &Verdict) -> String {
     out
 }
 
-fn table(out: &mut String, verdict: &Verdict) {
-    let rows: Vec<[String; 9]> = [HEAD.map(str::to_owned)]
-        .into_iter()
-        .chain(verdict.stages.iter().flat_map(rows))
-        .collect();
-    for row in &rows {
+fn table(out: &mut String, rows: &[Vec<String>]) {
+    for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let width = rows
@@ -67,11 +71,11 @@ fn table(out: &mut String, verdict: &Verdict) {
 }
 
 /// The stage's line, and one for each of its tasks.
-fn rows(stage: &Stage) -> Vec<[String; 9]> {
+fn rows(stage: &Stage) -> Vec<Vec<String>> {
     let of_task = |task: &TaskFigures| {
         let latency = &task.latency_ms;
         let coverage = task.traces_complete as f64 / task.traces_expected as f64;
-        [
+        vec![
             format!("  {}", task.name),
             per_second(task.requests_per_second),
             known(latency.p50),
@@ -87,9 +91,9 @@ fn rows(stage: &Stage) -> Vec<[String; 9]> {
     std::iter::once(row(stage)).chain(tasks).collect()
 }
 
-fn row(stage: &Stage) -> [String; 9] {
+fn row(stage: &Stage) -> Vec<String> {
     let latency = &stage.latency_ms;
-    [
+    vec![
         stage.name.clone(),
         achieved(stage),
         known(latency.p50),

@@ -1,3 +1,5 @@
+//! A file that grows under the reader, as collectors write it; what comes of it.
+
 use super::*;
 use crate::record::{Clock, Receiver, Recording, RunFolder, RunKey, Span, read_rows};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;

@@ -1,3 +1,5 @@
+//! Beside the kept crate, which writes the JSON and the protobuf.
+
 use super::*;
 use crate::run::traces::walk;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;

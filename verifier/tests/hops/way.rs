@@ -1,0 +1,207 @@
+//! The whole way on free ports: service, collector, Jaeger; `run` drives it and gives the verdict.
+
+use crate::testbed::{Collector, Jaeger, collector, free_address, jaeger, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+
+const VERIFIER: &str = env!("CARGO_BIN_EXE_verifier");
+
+/// Time for Jaeger's half minute and for the collector's next try; a busy machine's generator is not judged here.
+const PLAN: &str = r#"
+name = "hops"
+thresholds = ["coverage==1"]
+generator = { max_lag_p99 = "60s", max_cpu = 1.0 }
+traces = { drain = "60s" }
+[[stage]]
+name = "x"
+kind = "rate"
+rate = 1
+duration = "1s"
+"#;
+
+/// Dropped, everything is killed.
+pub struct Way {
+    folder: TempDir,
+    service: Child,
+    address: String,
+    verifier_otlp: SocketAddr,
+    pub collector: Collector,
+    pub jaeger: Jaeger,
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        let _ = self.service.kill();
+        let _ = self.service.wait();
+        // A stopped process does not die of anything else.
+        self.jaeger.signal(Signal::CONT);
+    }
+}
+
+impl Way {
+    /// `None` where the real parts are not installed.
+    pub fn new(max_traces: u32, configs: &[&str]) -> Option<Way> {
+        Way::with(max_traces, configs, &[])
+    }
+
+    pub fn with(max_traces: u32, configs: &[&str], environment: &[(&str, &str)]) -> Option<Way> {
+        let jaeger = jaeger(max_traces)?;
+        let verifier_otlp = free_address();
+        let mut all = vec![
+            ("JAEGER_OTLP", jaeger.otlp().to_string()),
+            ("VERIFIER_OTLP", verifier_otlp.to_string()),
+        ];
+        all.extend(
+            environment
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        let collector = collector(configs, &all)?;
+        let folder = tempfile::tempdir().unwrap();
+        let port_file = folder.path().join("service.port");
+        let service = Command::new(VERIFIER)
+            .args(["__serve", "--drain-delay", "0s", "--listen", "127.0.0.1:0"])
+            .arg("--port-file")
+            .arg(&port_file)
+            .env(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                format!("http://{}", collector.grpc()),
+            )
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until(
+            || port_file.exists(),
+            || "the service does not start".into(),
+        );
+        let address = fs::read_to_string(&port_file).unwrap().trim().to_owned();
+        Some(Way {
+            folder,
+            service,
+            address,
+            verifier_otlp,
+            collector,
+            jaeger,
+        })
+    }
+
+    pub fn file(&self) -> String {
+        format!("collector-file={}", self.collector.traces_file().display())
+    }
+
+    pub fn jaeger_grpc(&self) -> String {
+        format!("jaeger=grpc://{}", self.jaeger.query_grpc())
+    }
+
+    fn verifier(&self, sources: &[&str], load: &[&str]) -> (Command, PathBuf) {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        let out = self.folder.path().join(format!("run-{number}"));
+        let plan = self.folder.path().join("plan.toml");
+        fs::write(&plan, PLAN).unwrap();
+        let mut command = Command::new(VERIFIER);
+        command.args(["run", "--headless"]).arg(plan);
+        command.args(["--url", &format!("http://{}", self.address)]);
+        for source in sources {
+            command.args(["--traces", source]);
+        }
+        command.args([
+            "--collector",
+            &format!("http://{}/metrics", self.collector.metrics()),
+        ]);
+        command.args([
+            "--otlp-grpc",
+            &self.verifier_otlp.to_string(),
+            "--otlp-http",
+            "127.0.0.1:0",
+        ]);
+        command.args(load).arg("--out").arg(&out);
+        command.stdout(Stdio::null()).stdin(Stdio::null());
+        (command, out)
+    }
+
+    pub fn start(&self, sources: &[&str], load: &[&str]) -> Running {
+        let (mut command, out) = self.verifier(sources, load);
+        let child = command.spawn().unwrap();
+        Running { child, out }
+    }
+
+    pub fn run(&self, sources: &[&str], load: &[&str]) -> Value {
+        self.start(sources, load).verdict()
+    }
+
+    /// What the verifier says to a source that can not be read.
+    pub fn refused(&self, source: &str) -> String {
+        let (mut command, out) = self.verifier(&[source], &["-R", "1", "-d", "1s"]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(!out.exists());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    pub fn until(&self, condition: impl Fn(&Way) -> bool) {
+        wait_until(|| condition(self), || self.collector.log());
+    }
+
+    /// Waits until the collector has taken over so many spans.
+    pub fn accepted(&self, spans: u64) {
+        self.until(|way| {
+            let accepted = way.collector.metric("otelcol_receiver_accepted_spans");
+            accepted.is_some_and(|accepted| accepted as u64 >= spans)
+        });
+    }
+}
+
+/// A run under way.
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+}
+
+impl Running {
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub fn verdict(mut self) -> Value {
+        self.child.wait().unwrap();
+        let verdict = fs::read_to_string(self.out.join("verdict.json")).unwrap();
+        serde_json::from_str(&verdict).unwrap()
+    }
+}
+
+/// Of one check, or of the run.
+pub fn outcome<'v>(verdict: &'v Value, check: &str) -> &'v str {
+    if check.is_empty() {
+        return verdict["outcome"].as_str().unwrap();
+    }
+    let mut checks = verdict["checks"].as_array().unwrap().iter();
+    let check = checks.find(|c| c["name"] == check).unwrap();
+    check["outcome"].as_str().unwrap()
+}
+
+pub fn source<'v>(verdict: &'v Value, name: &str) -> &'v Value {
+    let mut sources = verdict["sources"].as_array().unwrap().iter();
+    sources.find(|source| source["name"] == name).unwrap()
+}
+
+/// Spans that were lost in such a place.
+pub fn loss(source: &Value, place: &str) -> u64 {
+    let places = source["losses"]["places"].as_array().unwrap().iter();
+    let here = places.filter(|loss| loss["place"] == place);
+    here.map(|loss| loss["spans"].as_u64().unwrap()).sum()
+}
+
+/// All reasons.
+pub fn losses(source: &Value) -> String {
+    source["losses"]["places"].to_string()
+}
