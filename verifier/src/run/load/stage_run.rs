@@ -25,6 +25,8 @@ pub(super) struct Health {
     /// Delays from the moment a request could have been sent to its send.
     pub(super) lag: Sketch,
     pub(super) longest_lag_ns: u64,
+    /// The longest turn in which answers waited to be looked at together; 0 for none.
+    pub(super) longest_turn_ns: u64,
 }
 
 /// One worker in one stage.
@@ -130,6 +132,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
                 if in_turns && arrival == Some(due) && self.unread.is_empty() {
                     self.worker.schedule.sleep(longest)?;
                     longest = Duration::ZERO;
+                    self.health.longest_turn_ns = self.health.longest_turn_ns.max(gap_ns);
                 }
             }
         }

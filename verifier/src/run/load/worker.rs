@@ -105,6 +105,7 @@ impl Worker<'_> {
                 lag_p50_ns: health.lag.quantile(0.50),
                 lag_p99_ns: health.lag.quantile(0.99),
                 lag_max_ns: health.longest_lag_ns,
+                turn_ns: health.longest_turn_ns,
             });
         }
         result

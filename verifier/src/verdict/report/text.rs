@@ -20,7 +20,7 @@ pub fn to_text(verdict: &Verdict) -> String {
     );
     table(&mut out, verdict);
     for stage in &verdict.stages {
-        if let Some(line) = cause(stage) {
+        for line in [cause(stage), seen_late(stage)].into_iter().flatten() {
             let _ = writeln!(out, "{line}");
         }
     }
@@ -122,5 +122,15 @@ pub(super) fn cause(stage: &Stage) -> Option<String> {
         "{}: the slowest 1 % take {} more than the median: {most}",
         stage.name,
         duration(slower)
+    ))
+}
+
+/// How exact the stage's moments of answers are, where the generator looked at many at a time.
+pub(super) fn seen_late(stage: &Stage) -> Option<String> {
+    let turn_ms = stage.generator.turn_ms.filter(|ms| *ms > 0.0)?;
+    Some(format!(
+        "{}: answers seen up to {} late: so dense a load is served in turns",
+        stage.name,
+        duration(turn_ms)
     ))
 }
