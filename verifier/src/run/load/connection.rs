@@ -1,5 +1,6 @@
 //! One connection and the request that it carries; a user is one of these, too.
 
+use super::dial::Dial;
 use super::response::Parser;
 use super::wire::Wire;
 use crate::record::{Exchange, Outcome};
@@ -90,10 +91,7 @@ pub(super) struct Connection {
     pub(super) failures: u32,
     /// Whole answers that came over the open connection.
     pub(super) answers: u64,
-    /// Addresses that the present attempt to connect has used up.
-    pub(super) addresses_tried: usize,
-    /// Attempts that failed so far: the next one begins with the address that worked last.
-    pub(super) addresses_failed: usize,
+    pub(super) dial: Dial,
     /// What of the request the kernel did not take at once, and how much of that it has taken since.
     rest: Vec<u8>,
     rest_taken: usize,

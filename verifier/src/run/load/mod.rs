@@ -4,8 +4,11 @@
 //! the way of a request and meet only at the borders of stages.
 
 mod arrivals;
+mod backoff;
 mod chunked;
 mod connection;
+mod dial;
+mod ending;
 mod exchanges;
 mod framing;
 mod pace;

@@ -1,6 +1,7 @@
 //! The bytes of one connection, plain or through TLS, on a non-blocking socket: the rest of the engine can not tell.
 
 use super::tls::Tls;
+use crate::plan::Http;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustls::ClientConnection;
@@ -19,13 +20,14 @@ impl Wire {
     /// Begins to connect; events come with the token.
     pub(super) fn connect(
         address: SocketAddr,
-        tls: Option<&Tls>,
+        tls: Option<(&Tls, Http)>,
         registry: &Registry,
         token: Token,
     ) -> Result<Wire> {
         let mut stream = TcpStream::connect(address)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        let tls = tls.map(Tls::session).transpose()?.map(Box::new);
+        let tls = tls.map(|(tls, http)| tls.session(http)).transpose()?;
+        let tls = tls.map(Box::new);
         Ok(Wire { stream, tls })
     }
 

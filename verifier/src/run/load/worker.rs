@@ -10,7 +10,8 @@ use super::stages::Stages;
 use crate::plan::Stage;
 use crate::record::{Clock, Exchange, Observation, Recorder};
 use anyhow::{Context, Result};
-use mio::Poll;
+use mio::{Events, Poll};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// Rows that are handed over at once.
@@ -124,6 +125,34 @@ impl Worker<'_> {
             let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS));
             self.recorder.exchanges(rows);
         }
+    }
+
+    /// Waits for events, until `due_ns` or for a tick.
+    pub(super) fn sleep(&mut self, events: &mut Events, due: Option<u64>, now: u64) -> Result<()> {
+        let mut longest = self.tick;
+        if let Some(due) = due {
+            if due <= now {
+                longest = Duration::ZERO;
+            } else if due < now + nanoseconds(longest) {
+                self.schedule.wake_at(due, now)?;
+            }
+        }
+        match self.poll.poll(events, Some(longest)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                Err(error).context("the event queue failed")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until `due_ns` whatever comes; false when that is further away than a tick.
+    pub(super) fn sleep_through(&mut self, due_ns: u64, now: u64) -> Result<bool> {
+        if due_ns >= now + nanoseconds(self.tick) {
+            return Ok(false);
+        }
+        self.schedule.wake_at(due_ns, now)?;
+        self.schedule.sleep(self.tick)?;
+        Ok(true)
     }
 
     /// Plans a request, which could be sent from `ready_ns` on.
