@@ -47,6 +47,13 @@ impl Wire {
         }
     }
 
+    /// Without TLS, HTTP/2 is a matter of prior knowledge; with it, of ALPN (RFC 9113 section 3.2).
+    pub(super) fn agreed_on_http2(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_none_or(|session| session.alpn_protocol() == Some(b"h2"))
+    }
+
     /// When it is closed, the kernel forgets it at once.
     pub(super) fn forget_when_closed(&self) {
         // Without it, ports may run out, and rows with connect_error say so.
@@ -103,6 +110,18 @@ impl Wire {
             .as_ref()
             .is_none_or(|session| !session.wants_write())
     }
+}
+
+/// The server has ended the TLS handshake, as it speaks no protocol that was offered (RFC 7301 section 3.2).
+pub(super) fn refused_protocol(error: &Error) -> bool {
+    let inner = error.get_ref();
+    let refusal = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        refusal,
+        Some(rustls::Error::AlertReceived(
+            rustls::AlertDescription::NoApplicationProtocol
+        ))
+    )
 }
 
 fn handshake(session: &mut ClientConnection, stream: &mut TcpStream) -> Result<bool> {

@@ -2,6 +2,7 @@
 
 use super::Target;
 use super::connection::Pending;
+use super::h2;
 use super::pace::{Pace, nanoseconds};
 use super::request::Requests;
 use super::schedule::Schedule;
@@ -23,6 +24,7 @@ pub(super) fn run(
     stages: &Stages<'_>,
     target: &Target,
     requests: Requests,
+    http2: Option<h2::Requests>,
     seed: u64,
 ) -> Result<()> {
     let poll = Poll::new().context("cannot make an event queue")?;
@@ -35,6 +37,7 @@ pub(super) fn run(
         clock: stages.recorder.clock(),
         target,
         requests,
+        http2,
         seed,
         poll,
         schedule,
@@ -67,6 +70,8 @@ pub(super) struct Worker<'a> {
     pub(super) clock: Clock,
     pub(super) target: &'a Target,
     pub(super) requests: Requests,
+    /// The same for HTTP/2, where the plan wants that.
+    http2: Option<h2::Requests>,
     pub(super) seed: u64,
     pub(super) poll: Poll,
     pub(super) schedule: Schedule,
@@ -91,7 +96,10 @@ impl Worker<'_> {
         );
         let connections = pace.connections();
         self.requests.say(stage.reuse);
-        let (health, result) = StageRun::new(self, index, pace, stage.reuse).run();
+        let (health, result) = match self.http2.clone() {
+            None => StageRun::new(self, index, pace, stage.reuse).run(),
+            Some(requests) => h2::StageRun::new(self, index, pace, stage.reuse, requests).run(),
+        };
         self.hand_over();
         self.schedule.clear();
         if connections > 0 {
