@@ -81,6 +81,7 @@ pub fn run(
                 .join()
                 .map_err(|_| anyhow!("a load worker panicked"))??;
         }
+        stages.ended();
         Ok(())
     })
 }

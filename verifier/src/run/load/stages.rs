@@ -133,6 +133,16 @@ impl<'a> Stages<'a> {
         }
     }
 
+    /// Says why, when the load has ended and there never was a connection.
+    pub(super) fn ended(&self) {
+        let error = lock(&self.last_error).clone();
+        let connected = self.ever_connected.load(SeqCst);
+        if !connected && !error.is_empty() && !self.given_up.swap(true, SeqCst) {
+            let error = format!("no connection could be made: {error}");
+            self.recorder.observe(Observation::TargetFailed { error });
+        }
+    }
+
     /// The target was given up.
     pub(super) fn nobody_was_there(&self) -> bool {
         self.given_up.load(SeqCst)

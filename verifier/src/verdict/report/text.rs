@@ -2,7 +2,7 @@
 
 use super::parts::{achieved, per_second};
 use super::{duration, grouped, known, percent};
-use crate::verdict::outcome::{Judgement, Stage, TaskFigures, Verdict};
+use crate::verdict::outcome::{Check, Judgement, Stage, TaskFigures, Verdict};
 use std::fmt::Write;
 
 const HEAD: [&str; 9] = [
@@ -31,11 +31,13 @@ pub fn to_text(verdict: &Verdict) -> String {
     for warning in &verdict.warnings {
         let _ = writeln!(out, "  warning: {warning}");
     }
-    for check in verdict
-        .checks
-        .iter()
-        .filter(|c| c.outcome == Judgement::Fail)
-    {
+    // Of what is unknown, only what concerns the whole run says more than its reason.
+    let tells_more = |check: &&Check| match check.outcome {
+        Judgement::Fail => true,
+        Judgement::Unknown => check.stage.is_none(),
+        Judgement::Pass => false,
+    };
+    for check in verdict.checks.iter().filter(tells_more) {
         for line in check.evidence.iter().skip(1) {
             let _ = writeln!(out, "    {line}");
         }

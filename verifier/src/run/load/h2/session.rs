@@ -155,10 +155,6 @@ impl Session {
     /// Why it ended before the server's greeting had come.
     pub(super) fn why_no_greeting(&self) -> std::io::Error {
         let first = self.seen.first.borrow();
-        let error = match &self.state {
-            State::Ended(Some(error)) if first.is_empty() => error.to_string(),
-            _ => String::new(),
-        };
         // The first frame is SETTINGS, of type 4, on stream 0 (RFC 9113 sections 4.1 and 6.5).
         let settings = matches!(first[..], [_, _, _, 4, _, 0, 0, 0, 0, ..]);
         if first.len() >= 9 && !settings {
@@ -171,8 +167,12 @@ impl Session {
                 ),
             );
         }
+        let why = match &self.state {
+            State::Ended(Some(error)) => format!(": {error}"),
+            _ => String::new(),
+        };
         std::io::Error::other(format!(
-            "the connection ended before HTTP/2's greeting came, as with a target that speaks only HTTP/1.1 {error}"
+            "the connection ended before HTTP/2's greeting came, as with a target that speaks only HTTP/1.1{why}"
         ))
     }
 }

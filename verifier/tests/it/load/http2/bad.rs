@@ -213,6 +213,8 @@ fn who_says_nothing_or_hangs_up_is_given_up_after_a_while() {
     let silent = Server::raw(|mut stream| while stream.read(&mut [0; 999]).is_ok_and(|n| n > 0) {});
     let gone = Server::raw(drop);
     for url in [&silent.url, &gone.url] {
+        let soon = target_failed(&drive2(&plan2(CLOSED), url)).unwrap();
+        assert!(soon.contains("greeting"), "{soon}");
         let mut plan = plan2(CLOSED);
         plan.stages[0].duration = Duration::from_secs(60);
         let recorded = drive2(&plan, url);
