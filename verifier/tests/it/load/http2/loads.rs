@@ -68,6 +68,13 @@ fn an_open_loop_has_as_many_requests_in_flight_as_the_server_allows_and_the_rest
         assert_eq!(rows.len(), 20);
         assert_eq!(server.seen.most_at_work.load(SeqCst), most);
         assert_eq!(server.opened(), 1);
+        // What waits is not said to be sent.
+        for row in rows.iter().filter(|row| row.sent_ns != 0) {
+            let at = |other: &&Exchange| {
+                other.sent_ns != 0 && (other.sent_ns..other.done_ns).contains(&row.sent_ns)
+            };
+            assert!(rows.iter().filter(at).count() <= most, "{row:?}");
+        }
         let ok: Vec<_> = rows.iter().filter(|r| r.outcome == Outcome::Ok).collect();
         let counts = outcomes(&rows);
         let others = counts
