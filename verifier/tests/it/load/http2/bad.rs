@@ -255,3 +255,48 @@ fn cancelled_it_ends_soon_and_what_was_planned_has_its_rows() {
         );
     }
 }
+
+/// A frame: its type, flags and stream, with a payload of that length.
+fn frame(kind: u8, flags: u8, stream: u8, length: u8) -> Vec<u8> {
+    let head = [0, 0, length, kind, flags, 0, 0, 0, stream];
+    [&head[..], &vec![0; usize::from(length)]].concat()
+}
+
+#[test]
+fn floods_of_frames_end_in_rows_and_on_time() {
+    let floods = [
+        ("SETTINGS", frame(4, 0, 0, 0)),
+        ("PING", frame(6, 0, 0, 8)),
+        ("WINDOW_UPDATE of nothing", frame(8, 0, 0, 4)),
+        ("DATA of a stream of nobody", frame(0, 0, 9, 200)),
+        ("DATA of our stream, without a head", frame(0, 0, 1, 200)),
+        (
+            "HEADERS that do not end",
+            [frame(1, 0, 1, 0), frame(9, 0, 1, 100)].concat(),
+        ),
+        ("CONTINUATION of nothing", frame(9, 0, 1, 100)),
+        ("RST_STREAM", frame(3, 0, 1, 4)),
+        ("an unknown type", frame(77, 255, 1, 100)),
+        ("noise", vec![0xa5; 1000]),
+    ];
+    for (what, flood) in floods {
+        let many = flood.repeat(64);
+        let server = Server::raw(move |mut stream| {
+            let _ = stream.write_all(&frame(4, 0, 0, 0));
+            let mut preface = [0; 24];
+            let _ = stream.read_exact(&mut preface);
+            while stream.write_all(&many).is_ok() {
+                std::thread::yield_now();
+            }
+        });
+        for load in [CLOSED, OPEN] {
+            let recorded = drive2(&plan2(load), &server.url);
+            let counts = outcomes(&recorded.exchanges);
+            assert!(!counts.is_empty(), "{what}, {load}");
+            assert!(
+                !counts.contains_key(&Outcome::Ok),
+                "{what}, {load}: {counts:?}"
+            );
+        }
+    }
+}
