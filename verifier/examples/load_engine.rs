@@ -78,15 +78,17 @@ fn main() -> Result<()> {
             lag_p50_ns,
             lag_p99_ns,
             lag_max_ns,
+            turn_ns,
             ..
         } = entry.observation
         {
             println!(
-                "worker {worker} opened {opened} cpu {:.0} % lag us p50 {:.1} p99 {:.1} max {:.1}",
+                "worker {worker} opened {opened} cpu {:.0} % lag us p50 {:.1} p99 {:.1} max {:.1} turn {:.1}",
                 cpu_ns as f64 / wall_ns as f64 * 100.0,
                 lag_p50_ns as f64 / 1e3,
                 lag_p99_ns as f64 / 1e3,
-                lag_max_ns as f64 / 1e3
+                lag_max_ns as f64 / 1e3,
+                turn_ns as f64 / 1e3
             );
         }
     }

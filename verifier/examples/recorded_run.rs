@@ -124,6 +124,7 @@ fn end_stage(
             lag_p50_ns: 5_000,
             lag_p99_ns: 80_000,
             lag_max_ns: 900_000,
+            turn_ns: 0,
         },
     )?;
     note(

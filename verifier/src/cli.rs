@@ -118,6 +118,10 @@ pub struct RunArgs {
     #[arg(long, requires = "url")]
     pub insecure: bool,
 
+    /// Speak HTTP/2: by ALPN with an https:// target, else with prior knowledge (h2c)
+    #[arg(long)]
+    pub http2: bool,
+
     /// Replicas of the service to start here
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "url")]
     pub replicas: u16,

@@ -49,6 +49,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         duration: args.duration,
         scale_time: args.scale_time,
         thresholds: args.thresholds,
+        http2: args.http2,
         seed: args.seed,
     };
     let plan = overrides.apply(load_plan(&args.plan)?)?;

@@ -17,7 +17,7 @@ pub use builtin::{BUILTIN, builtin};
 pub use duration::{format_duration, parse_duration};
 pub use load::{Arrivals, Load, Reuse, Wait};
 pub use overrides::Overrides;
-pub use request::Request;
+pub use request::{Http, Request};
 pub use search::Search;
 pub use span::{ExpectedSpan, On, SpanKind, Traces};
 pub use stage::Stage;
@@ -44,7 +44,7 @@ pub struct Plan {
     /// What must hold in every stage, beside the checks that always hold.
     #[serde(default = "default_thresholds")]
     pub thresholds: Vec<Threshold>,
-    /// The request, where there is only one kind. With tasks, only its timeout counts.
+    /// The request, where there is only one kind. With tasks, only its timeout and version of HTTP count.
     #[serde(default)]
     pub request: Request,
     /// When the generator itself is unfit to judge by.
@@ -208,14 +208,21 @@ impl Plan {
                 task.name
             );
         }
-        let only_timeout = Request {
+        let of_all_tasks = Request {
             timeout: self.request.timeout,
+            http: self.request.http,
             ..Request::default()
         };
         ensure!(
-            self.tasks.is_empty() || self.request == only_timeout,
-            "request: beside [[task]] only request.timeout counts: make a [[task]] of the rest"
+            self.tasks.is_empty() || self.request == of_all_tasks,
+            "request: beside [[task]] only request.timeout and request.http count: make a [[task]] of the rest"
         );
+        if self.request.http == Http::Two {
+            for task in self.all_tasks() {
+                request::check_for_http2(&task.method, &task.path, &task.headers)
+                    .context(task.name)?;
+            }
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What the command line changes in a plan.
 
-use super::{Load, Plan, Reuse, Stage, Threshold, Wait};
+use super::{Http, Load, Plan, Reuse, Stage, Threshold, Wait};
 use anyhow::{Result, ensure};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub struct Overrides {
     pub scale_time: Option<f64>,
     /// Further thresholds.
     pub thresholds: Vec<Threshold>,
+    /// Speak HTTP/2.
+    pub http2: bool,
     /// Seed.
     pub seed: Option<u64>,
 }
@@ -77,6 +79,9 @@ impl Overrides {
                 search.scale_time(factor);
             }
         }
+        if self.http2 {
+            plan.request.http = Http::Two;
+        }
         plan.thresholds.extend(self.thresholds);
         plan.seed = self.seed.or(plan.seed);
         plan.check()?;
@@ -122,6 +127,14 @@ mod tests {
         .apply(plan.clone())
         .unwrap();
         assert_eq!(shorter.duration(), plan.duration() / 2);
+
+        let other = Overrides {
+            http2: true,
+            ..Overrides::default()
+        }
+        .apply(plan.clone())
+        .unwrap();
+        assert_eq!(other.request.http, Http::Two);
 
         for wrong in [
             Overrides {

@@ -2,9 +2,23 @@
 
 use super::duration;
 use anyhow::{Result, ensure};
+use http::uri::{Authority, PathAndQuery};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// The version of HTTP that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Http {
+    /// HTTP/1.1: a connection carries one request at a time.
+    #[default]
+    #[serde(rename = "1.1")]
+    One,
+    /// HTTP/2: over TLS by ALPN, else with prior knowledge (RFC 9113 section 3). In an open loop a connection
+    /// carries as many requests at a time as the target allows.
+    #[serde(rename = "2")]
+    Two,
+}
 
 /// The request that every exchange makes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +39,8 @@ pub struct Request {
     /// An exchange without its whole answer by then (from its send) ends as a timeout.
     #[serde(with = "duration")]
     pub timeout: Duration,
+    /// Version of HTTP.
+    pub http: Http,
 }
 
 impl Default for Request {
@@ -39,6 +55,7 @@ impl Default for Request {
             headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
             bodies: bodies.into(),
             timeout: Duration::from_secs(5),
+            http: Http::One,
         }
     }
 }
@@ -96,6 +113,39 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
+/// Holds what HTTP/2 wants of a request beyond HTTP/1.1.
+///
+/// # Errors
+/// When HTTP/2 can not carry it.
+pub(super) fn check_for_http2(
+    method: &str,
+    path: &str,
+    headers: &BTreeMap<String, String>,
+) -> Result<()> {
+    ensure!(
+        method != "CONNECT",
+        "method CONNECT: HTTP/2 knows it with a tunnel's meaning only"
+    );
+    ensure!(
+        PathAndQuery::try_from(path).is_ok_and(|parsed| parsed.as_str() == path),
+        "path {path:?} has a character that HTTP/2 does not carry in a path: percent-encode it"
+    );
+    for (name, value) in headers {
+        let lower = name.to_ascii_lowercase();
+        // RFC 9113 section 8.2.2.
+        let of_one_connection = ["keep-alive", "proxy-connection", "upgrade"];
+        ensure!(
+            !of_one_connection.contains(&lower.as_str()) && (lower != "te" || value == "trailers"),
+            "headers.{name}: there is no such header in HTTP/2"
+        );
+        ensure!(
+            lower != "host" || Authority::try_from(value.as_str()).is_ok(),
+            "headers.{name}: {value:?} is no host and port"
+        );
+    }
+    Ok(())
+}
+
 fn check_bodies(bodies: &[String]) -> Result<()> {
     ensure!(
         !bodies.is_empty(),
@@ -130,4 +180,28 @@ pub(super) fn headers<'de, D: Deserializer<'de>>(
 
 pub(super) fn bodies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     checked(deserializer, |bodies: &Vec<String>| check_bodies(bodies))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_http2_does_not_carry_is_said() {
+        let headers = |name: &str, value: &str| BTreeMap::from([(name.into(), value.into())]);
+        let check = check_for_http2;
+        assert!(check("POST", "/a?b=%7B&c='d'", &headers("host", "a.example:80")).is_ok());
+        assert!(check("GET", "/", &headers("TE", "trailers")).is_ok());
+        for (method, path, headers, why) in [
+            ("CONNECT", "/", headers("a", "b"), "tunnel"),
+            ("GET", "/a#b", headers("a", "b"), "percent-encode"),
+            ("GET", "/a<b", headers("a", "b"), "percent-encode"),
+            ("GET", "/", headers("Upgrade", "h2c"), "headers.Upgrade"),
+            ("GET", "/", headers("te", "gzip"), "headers.te"),
+            ("GET", "/", headers("Host", "a b"), "no host and port"),
+        ] {
+            let error = check(method, path, &headers).unwrap_err().to_string();
+            assert!(error.contains(why), "{method} {path}: {error}");
+        }
+    }
 }

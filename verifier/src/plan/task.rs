@@ -1,7 +1,7 @@
 //! A task: one kind of request among several, how often it is made, and what its trace must hold.
 
 use super::{
-    ExpectedSpan, Generator, Plan, Search, Stage, Threshold, Traces, duration, request, span,
+    ExpectedSpan, Generator, Http, Plan, Search, Stage, Threshold, Traces, duration, request, span,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ impl Plan {
     }
 }
 
-/// A plan with tasks as it is written: of `[request]`, only the timeout, since the rest is not made.
+/// A plan with tasks as it is written: of `[request]`, only what is of all of them.
 #[derive(Serialize)]
 pub(super) struct WithTasks<'a> {
     name: &'a str,
@@ -121,7 +121,7 @@ pub(super) struct WithTasks<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     thresholds: &'a [Threshold],
-    request: OnlyTimeout,
+    request: OfAllTasks,
     generator: &'a Generator,
     traces: &'a Traces,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,9 +132,10 @@ pub(super) struct WithTasks<'a> {
 }
 
 #[derive(Serialize)]
-struct OnlyTimeout {
+struct OfAllTasks {
     #[serde(with = "duration")]
     timeout: Duration,
+    http: Http,
 }
 
 impl<'a> From<&'a Plan> for WithTasks<'a> {
@@ -144,8 +145,9 @@ impl<'a> From<&'a Plan> for WithTasks<'a> {
             description: &plan.description,
             seed: plan.seed,
             thresholds: &plan.thresholds,
-            request: OnlyTimeout {
+            request: OfAllTasks {
                 timeout: plan.request.timeout,
+                http: plan.request.http,
             },
             generator: &plan.generator,
             traces: &plan.traces,
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn tasks_survive_being_written_and_expect_their_own_spans() {
         let text = format!(
-            "name = 'x'\n[request]\ntimeout = '2s'\n{STAGE}\
+            "name = 'x'\n[request]\ntimeout = '2s'\nhttp = '2'\n{STAGE}\
              [[task]]\nname = 'predict'\nweight = 9\nmethod = 'POST'\npath = '/predict'\nbodies = ['{{}}']\n\
              [[task]]\nname = 'health'\npath = '/healthz'\nspans = [{{ name = 'GET /healthz', kind = 'server' }}]\n"
         );
@@ -227,6 +229,12 @@ mod tests {
         for (text, why) in [
             (twice, "two tasks are named"),
             (both, "only request.timeout"),
+            (
+                format!(
+                    "name = 'x'\n[request]\nhttp = '2'\n{STAGE}[[task]]\nname = 'a'\npath = '/'\nheaders = {{ Upgrade = 'h2c' }}\n"
+                ),
+                "a: headers.Upgrade: there is no such header in HTTP/2",
+            ),
         ] {
             let error = Plan::parse(&text, "x").unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

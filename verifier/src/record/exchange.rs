@@ -90,7 +90,7 @@ pub struct Exchange {
     pub done_ns: u64,
     /// Connection (or user) number within the stage.
     pub connection: u32,
-    /// Bytes of the answer, head and body.
+    /// Bytes of the answer, head and body. Of a head of HTTP/2, the names and values of its fields, uncompressed.
     pub bytes: u32,
     /// Index of the stage in the plan.
     pub stage: u16,

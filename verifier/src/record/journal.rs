@@ -103,6 +103,10 @@ pub enum Observation {
         lag_p99_ns: u64,
         /// Longest such delay.
         lag_max_ns: u64,
+        /// Longest turn in which it served a dense open loop: an answer was seen so much late at most. 0 where
+        /// each answer had a look of its own.
+        #[serde(default)]
+        turn_ns: u64,
     },
     /// A text of the dictionary; written before any row that uses its number.
     Dictionary {

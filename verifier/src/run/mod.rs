@@ -7,9 +7,9 @@ pub mod progress;
 pub mod target;
 pub mod traces;
 
-use crate::plan::Plan;
+use crate::plan::{Http, Plan};
 use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use progress::Progress;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -102,6 +102,10 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
     };
     plan.seed = Some(seed);
+    ensure!(
+        setup.url.is_some() || plan.request.http == Http::One,
+        "the service that is started here speaks HTTP/1.1: leave out --http2 (request.http), or name a target with --url"
+    );
     if let Some(url) = &setup.url {
         // What is wrong with the URL, or the certificates, is said before anything is started.
         load::Target::trusting(&target::external::check(url)?, &setup.trust)?;

@@ -57,6 +57,9 @@ pub struct LoadWorker {
     pub lag_p99_ms: f64,
     /// Longest such delay.
     pub lag_max_ms: f64,
+    /// By how much it may have seen an answer late, having looked at many at a time; 0 for not at all.
+    #[serde(default)]
+    pub turn_ms: f64,
     /// Share of its wall time that it spent on the CPU.
     pub cpu: f64,
 }

@@ -320,6 +320,9 @@ pub struct Generator {
     pub lag_p99_ms: Option<f64>,
     /// Longest such delay.
     pub lag_max_ms: Option<f64>,
+    /// By how much an answer may have been seen late, where a dense open loop was served in turns; 0 for not at all.
+    #[serde(default)]
+    pub turn_ms: Option<f64>,
     /// Share of its wall time that the busiest worker spent on the CPU.
     pub cpu: Option<f64>,
     /// Both within the plan's bounds; `null` when the stage did not end.

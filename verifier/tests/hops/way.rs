@@ -1,7 +1,7 @@
 //! The whole way on free ports: service, collector, Jaeger; `run` drives it and gives the verdict.
 
 use crate::testbed::{Collector, Jaeger, collector, free_address, jaeger, wait_until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
@@ -168,10 +168,6 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
     pub fn verdict(mut self) -> Value {
         self.child.wait().unwrap();
         let verdict = fs::read_to_string(self.out.join("verdict.json")).unwrap();

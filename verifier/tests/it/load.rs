@@ -5,6 +5,7 @@ mod addresses;
 mod answers;
 mod bad_servers;
 mod endings;
+mod http2;
 mod https;
 mod limits;
 mod reuse;

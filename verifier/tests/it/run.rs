@@ -1,6 +1,7 @@
 //! `verifier run`, end to end: the real binary, the real service, real sockets; faults where the far end has them.
 
 mod faulty;
+mod http2;
 mod killed;
 mod search;
 

@@ -1,5 +1,6 @@
 //! One connection and the request that it carries; a user is one of these, too.
 
+use super::dial::Dial;
 use super::response::Parser;
 use super::wire::Wire;
 use crate::record::{Exchange, Outcome};
@@ -90,12 +91,10 @@ pub(super) struct Connection {
     pub(super) failures: u32,
     /// Whole answers that came over the open connection.
     pub(super) answers: u64,
-    /// Addresses that the present attempt to connect has used up.
-    pub(super) addresses_tried: usize,
-    /// Attempts that failed so far: the next one begins with the address that worked last.
-    pub(super) addresses_failed: usize,
-    /// What of the request the kernel has not taken yet.
-    unwritten: Vec<u8>,
+    pub(super) dial: Dial,
+    /// What of the request the kernel did not take at once, and how much of that it has taken since.
+    rest: Vec<u8>,
+    rest_taken: usize,
 }
 
 impl Connection {
@@ -129,7 +128,7 @@ impl Connection {
             State::Busy(wire) => wire.flushed(),
             _ => true,
         };
-        flushed && self.unwritten.is_empty()
+        flushed && self.rest_taken == self.rest.len()
     }
 
     /// Hands a request to the kernel as far as it takes it. On an error it has taken nothing, and the
@@ -139,7 +138,8 @@ impl Connection {
         else {
             return Err(ErrorKind::NotConnected.into());
         };
-        self.unwritten.clear();
+        self.rest.clear();
+        self.rest_taken = 0;
         let written = match stream.write(request) {
             Ok(written) => written,
             Err(error)
@@ -149,7 +149,7 @@ impl Connection {
             }
             Err(error) => return Err(error),
         };
-        self.unwritten.extend_from_slice(&request[written..]);
+        self.rest.extend_from_slice(&request[written..]);
         self.state = State::Busy(stream);
         Ok(())
     }
@@ -157,10 +157,10 @@ impl Connection {
     /// Hands over what was left, now that there is room again.
     pub(super) fn write_rest(&mut self) -> std::io::Result<()> {
         while let State::Busy(stream) = &mut self.state
-            && !self.unwritten.is_empty()
+            && let rest @ [_, ..] = &self.rest[self.rest_taken..]
         {
-            match stream.write(&self.unwritten) {
-                Ok(written) => drop(self.unwritten.drain(..written)),
+            match stream.write(rest) {
+                Ok(written) => self.rest_taken += written,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

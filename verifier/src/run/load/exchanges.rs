@@ -1,16 +1,16 @@
 //! One worker in one stage: the way of a request, from its connection to its row.
 
+use super::backoff::pause_ns;
 use super::connection::State;
 use super::response::Answer;
+use super::reuse::expires_ns;
 use super::stage_run::StageRun;
 use super::wire::Wire;
+use crate::plan::Http;
 use crate::record::Outcome;
 use mio::Token;
 use std::io::{Error, ErrorKind};
 
-/// Pause after the second failure in a row, doubled with each further one.
-const FIRST_PAUSE_NS: u64 = 10_000_000;
-const LONGEST_PAUSE_NS: u64 = 1_000_000_000;
 /// Reads of one connection in one turn: a server that sends without end must not starve the others.
 const READS_A_TURN: usize = 16;
 
@@ -18,7 +18,7 @@ impl StageRun<'_, '_> {
     /// Open loop: sends what is due while a connection is free.
     pub(super) fn start_arrivals(&mut self, now: u64) {
         while let Some(intended_ns) = self.pace.arrival_ns().filter(|at| *at <= now) {
-            if self.closing {
+            if self.ending.closing {
                 return;
             }
             let Some(number) = self.free.pop_front() else {
@@ -45,25 +45,20 @@ impl StageRun<'_, '_> {
     }
 
     pub(super) fn connect(&mut self, number: usize) {
-        self.connections[number].addresses_tried = 0;
+        self.connections[number].dial.again();
         self.connections[number].deadline_ns = self.now() + self.worker.timeout_ns;
         self.connect_to_next(number, &ErrorKind::AddrNotAvailable.into());
     }
 
-    /// Tries the target's addresses in turn, each connection beginning with another one: a name like
-    /// `localhost` may have an address at which nobody listens.
     fn connect_to_next(&mut self, number: usize, last_error: &Error) {
-        let addresses = &self.worker.target.addresses;
+        let target = self.worker.target;
         let connection = &mut self.connections[number];
-        let tried = connection.addresses_tried;
-        if tried >= addresses.len() {
+        let id = self.pace.connection(number);
+        let Some(address) = connection.dial.next(&target.addresses, id) else {
             let now = self.now();
             return self.connect_failed(number, now, last_error);
-        }
-        connection.addresses_tried += 1;
-        let turn = self.pace.connection(number) as usize + connection.addresses_failed;
-        let address = addresses[turn % addresses.len()];
-        let tls = self.worker.target.tls.as_ref();
+        };
+        let tls = target.tls.as_ref().map(|tls| (tls, Http::One));
         let connecting = Wire::connect(address, tls, self.worker.poll.registry(), Token(number));
         match connecting {
             Ok(stream) => connection.state = State::Connecting(stream),
@@ -72,7 +67,7 @@ impl StageRun<'_, '_> {
     }
 
     fn address_failed(&mut self, number: usize, error: &Error) {
-        self.connections[number].addresses_failed += 1;
+        self.connections[number].dial.failed();
         self.connect_to_next(number, error);
     }
 
@@ -93,7 +88,7 @@ impl StageRun<'_, '_> {
         self.worker.stages.connected();
         self.opened += 1;
         self.health.most_opened = self.health.most_opened.max(self.opened);
-        let expires_ns = self.expires_ns(now);
+        let expires_ns = expires_ns(self.reuse, now, self.pace.random());
         let connection = &mut self.connections[number];
         connection.state = State::Free(stream);
         connection.answers = 0;
@@ -307,13 +302,7 @@ impl StageRun<'_, '_> {
     /// The connection comes back after its back-off, and not before `next_ns`.
     fn pause(&mut self, number: usize, next_ns: u64) {
         let failures = self.connections[number].failures;
-        let pause_ns = if failures <= 1 {
-            0
-        } else {
-            (FIRST_PAUSE_NS << (failures - 2).min(10)).min(LONGEST_PAUSE_NS)
-        };
-        let jitter_ns = self.pace.random() % (pause_ns / 4 + 1);
-        let due_ns = self.now() + pause_ns + jitter_ns;
+        let due_ns = self.now() + pause_ns(failures, self.pace.random());
         self.worker.schedule.at(due_ns.max(next_ns), number);
     }
 

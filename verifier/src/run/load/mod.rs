@@ -4,10 +4,14 @@
 //! the way of a request and meet only at the borders of stages.
 
 mod arrivals;
+mod backoff;
 mod chunked;
 mod connection;
+mod dial;
+mod ending;
 mod exchanges;
 mod framing;
+mod h2;
 mod pace;
 mod probes;
 mod request;
@@ -25,7 +29,7 @@ pub use response::{Answer, Parser};
 pub use target::Target;
 pub use tls::{Tls, Trust};
 
-use crate::plan::Plan;
+use crate::plan::{Http, Plan};
 use crate::record::Recorder;
 use anyhow::{Result, anyhow};
 use stages::Stages;
@@ -60,11 +64,15 @@ pub fn run(
     raise_open_files_limit();
     let stages = Stages::new(plan, options.workers, recorder, cancel);
     let requests = request::render(plan, target, options.seed);
+    let http2 = match plan.request.http {
+        Http::One => None,
+        Http::Two => Some(h2::Requests::render(plan, target)?),
+    };
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for number in 0..options.workers {
-            let (stages, requests) = (&stages, requests.clone());
-            let work = move || worker::run(number, stages, target, requests, options.seed);
+            let (stages, requests, http2) = (&stages, requests.clone(), http2.clone());
+            let work = move || worker::run(number, stages, target, requests, http2, options.seed);
             let thread = std::thread::Builder::new().name(format!("load-{number}"));
             workers.push(thread.spawn_scoped(scope, work)?);
         }
@@ -73,6 +81,7 @@ pub fn run(
                 .join()
                 .map_err(|_| anyhow!("a load worker panicked"))??;
         }
+        stages.ended();
         Ok(())
     })
 }

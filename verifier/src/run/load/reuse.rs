@@ -5,19 +5,19 @@ use super::pace::nanoseconds;
 use super::stage_run::StageRun;
 use crate::plan::Reuse;
 
-impl StageRun<'_, '_> {
-    /// When a connection made now has had its time.
-    pub(super) fn expires_ns(&mut self, now: u64) -> u64 {
-        match self.reuse {
-            Reuse::Keep => u64::MAX,
-            Reuse::Fresh => 0,
-            Reuse::Rotate(lifetime) => {
-                let lifetime_ns = nanoseconds(lifetime);
-                now + lifetime_ns / 2 + self.pace.random() % (lifetime_ns + 1)
-            }
+/// When a connection made now has had its time.
+pub(super) fn expires_ns(reuse: Reuse, now: u64, random: u64) -> u64 {
+    match reuse {
+        Reuse::Keep => u64::MAX,
+        Reuse::Fresh => 0,
+        Reuse::Rotate(lifetime) => {
+            let lifetime_ns = nanoseconds(lifetime);
+            now + lifetime_ns / 2 + random % (lifetime_ns + 1)
         }
     }
+}
 
+impl StageRun<'_, '_> {
     /// Open loop: makes a closed connection ready for an arrival. One that is for a single request is
     /// opened when that arrives, so that its latency has the time to connect in it.
     pub(super) fn stand_by(&mut self, number: usize, now: u64) {

@@ -1,21 +1,17 @@
 //! One worker in one stage: the event loop that starts what is due, sleeps, and gives up what is overdue.
 
 use super::connection::{Connection, State};
+use super::ending::Ending;
 use super::pace::{Pace, nanoseconds};
 use super::schedule::ALARM;
 use super::worker::Worker;
 use crate::plan::Reuse;
 use crate::record::{Exchange, Outcome, Sketch};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mio::event::Event;
 use mio::{Events, Token};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::time::Duration;
-
-/// How long after a stage's end its late requests may still be sent, and how long, once the run is being
-/// stopped, what is in flight may take to end by itself. The request timeout, if that is shorter.
-const GRACE_NS: u64 = 1_000_000_000;
 
 /// How the worker itself did.
 #[derive(Debug, Default)]
@@ -25,6 +21,8 @@ pub(super) struct Health {
     /// Delays from the moment a request could have been sent to its send.
     pub(super) lag: Sketch,
     pub(super) longest_lag_ns: u64,
+    /// The longest turn in which answers waited to be looked at together; 0 for none.
+    pub(super) longest_turn_ns: u64,
 }
 
 /// One worker in one stage.
@@ -43,9 +41,7 @@ pub(super) struct StageRun<'a, 'b> {
     pub(super) health: Health,
     /// When the events being handled were fetched: what they tell of had happened by then.
     pub(super) woken_ns: u64,
-    /// Nothing planned is sent any more.
-    pub(super) closing: bool,
-    stopped_ns: Option<u64>,
+    pub(super) ending: Ending,
 }
 
 impl<'a, 'b> StageRun<'a, 'b> {
@@ -67,8 +63,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
             opened: 0,
             health: Health::default(),
             woken_ns: worker.clock.now_ns(),
-            closing: false,
-            stopped_ns: None,
+            ending: Ending::new(worker.timeout_ns),
             worker,
         }
     }
@@ -119,29 +114,21 @@ impl<'a, 'b> StageRun<'a, 'b> {
         // A turn counts from its beginning: from its end, busy turns would grow one another.
         let from_ns = if in_turns { self.woken_ns } else { now };
         let arrival = arrival.map(|at| at.max(from_ns + gap_ns));
-        let next = [self.worker.schedule.next_ns(), arrival];
-        let mut longest = self.worker.tick;
-        if let Some(due) = next.into_iter().flatten().min() {
-            if due <= now {
-                longest = Duration::ZERO;
-            } else if due < now + nanoseconds(longest) {
-                self.worker.schedule.wake_at(due, now)?;
-                // Answers that come meanwhile are looked at together with the next requests.
-                if in_turns && arrival == Some(due) && self.unread.is_empty() {
-                    self.worker.schedule.sleep(longest)?;
-                    longest = Duration::ZERO;
-                }
-            }
-        }
+        let mut due = [self.worker.schedule.next_ns(), arrival]
+            .into_iter()
+            .flatten()
+            .min();
         if !self.unread.is_empty() {
-            longest = Duration::ZERO;
+            due = Some(now);
+        } else if in_turns
+            && let Some(at) = due.filter(|at| due == arrival && *at > now)
+            && self.worker.sleep_through(at, now)?
+        {
+            // Answers that came meanwhile are looked at together with the next requests.
+            self.health.longest_turn_ns = self.health.longest_turn_ns.max(gap_ns);
+            due = Some(now);
         }
-        match self.worker.poll.poll(events, Some(longest)) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => {
-                Err(error).context("the event queue failed")
-            }
-            _ => Ok(()),
-        }
+        self.worker.sleep(events, due, now)
     }
 
     fn event(&mut self, event: &Event) {
@@ -200,23 +187,17 @@ impl<'a, 'b> StageRun<'a, 'b> {
 
     /// Open loop: there are requests to come that need connections.
     pub(super) fn wanted(&self, now: u64) -> bool {
-        !self.closing && (now < self.pace.end_ns() || self.pace.arrival_ns().is_some())
+        !self.ending.closing && (now < self.pace.end_ns() || self.pace.arrival_ns().is_some())
     }
 
     /// What is looked at every few milliseconds: deadlines, somebody's wish to stop, rows to hand over.
     fn tick(&mut self, now: u64) {
         self.worker.stages.give_up_if_nobody_is_there(now);
-        if self.stopped_ns.is_none() && self.worker.stages.stopped() {
-            self.stopped_ns = Some(now);
-            self.pace.stop(now);
-        }
-        let grace = GRACE_NS.min(self.worker.timeout_ns);
-        let sends_until = self.pace.end_ns() + if self.stopped_ns.is_some() { 0 } else { grace };
-        if now >= sends_until && !self.closing {
-            self.closing = true;
+        let stages = self.worker.stages;
+        if self.ending.begins(now, &mut self.pace, stages) {
             self.leave_unsent(now);
         }
-        let give_up_all = self.stopped_ns.is_some_and(|at| now >= at + grace);
+        let give_up_all = self.ending.gives_up_all(now);
         for number in 0..self.connections.len() {
             let connection = &self.connections[number];
             if connection.deadline_ns != 0 && (give_up_all || now >= connection.deadline_ns) {
@@ -247,11 +228,11 @@ impl<'a, 'b> StageRun<'a, 'b> {
     /// A deadline has passed, or the stage or the run is ending.
     fn give_up(&mut self, number: usize, now: u64) {
         if let State::Connecting(_) = self.connections[number].state {
-            if self.stopped_ns.is_some() && !self.worker.stages.nobody_was_there() {
+            if self.ending.stopped() && !self.worker.stages.nobody_was_there() {
                 self.close(number);
                 return self.fail(number, Outcome::Unsent, now);
             }
-            self.connections[number].addresses_failed += 1;
+            self.connections[number].dial.failed();
             return self.connect_failed(number, now, &ErrorKind::TimedOut.into());
         }
         self.close(number);

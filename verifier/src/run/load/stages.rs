@@ -104,10 +104,16 @@ impl<'a> Stages<'a> {
         }
     }
 
-    /// A connection attempt failed.
+    /// A connection attempt failed. A target that speaks something else will go on doing so: it is given up at once.
     pub(super) fn connect_failed(&self, error: &std::io::Error) {
-        if !self.ever_connected.load(SeqCst) {
-            *lock(&self.last_error) = error.to_string();
+        if self.ever_connected.load(SeqCst) {
+            return;
+        }
+        *lock(&self.last_error) = error.to_string();
+        if error.kind() == std::io::ErrorKind::Unsupported && !self.given_up.swap(true, SeqCst) {
+            self.recorder.observe(Observation::TargetFailed {
+                error: error.to_string(),
+            });
         }
     }
 
@@ -123,6 +129,16 @@ impl<'a> Stages<'a> {
                 "" => format!("no connection could be made within {seconds} s: nobody answers"),
                 error => format!("no connection could be made within {seconds} s: {error}"),
             };
+            self.recorder.observe(Observation::TargetFailed { error });
+        }
+    }
+
+    /// Says why, when the load has ended and there never was a connection.
+    pub(super) fn ended(&self) {
+        let error = lock(&self.last_error).clone();
+        let connected = self.ever_connected.load(SeqCst);
+        if !connected && !error.is_empty() && !self.given_up.swap(true, SeqCst) {
+            let error = format!("no connection could be made: {error}");
             self.recorder.observe(Observation::TargetFailed { error });
         }
     }

@@ -1,5 +1,6 @@
 //! Whom an `https://` target must prove to be, and the sessions that ask it.
 
+use crate::plan::Http;
 use anyhow::{Context, Result, ensure};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -54,15 +55,21 @@ impl Tls {
             };
             config.with_root_certificates(roots).with_no_client_auth()
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Which protocol is asked for is each session's.
+        config.alpn_protocols = Vec::new();
         Ok(Tls {
             config: Arc::new(config),
             server,
         })
     }
 
-    pub(super) fn session(&self) -> std::io::Result<ClientConnection> {
-        let session = ClientConnection::new(Arc::clone(&self.config), self.server.clone());
+    pub(super) fn session(&self, http: Http) -> std::io::Result<ClientConnection> {
+        let protocol: &[u8] = match http {
+            Http::One => b"http/1.1",
+            Http::Two => b"h2",
+        };
+        let (config, server) = (Arc::clone(&self.config), self.server.clone());
+        let session = ClientConnection::new_with_alpn(config, server, vec![protocol.to_vec()]);
         let mut session = session.map_err(std::io::Error::other)?;
         session.set_buffer_limit(None); // a request is taken whole: its size is the plan's
         Ok(session)

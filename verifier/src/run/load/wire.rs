@@ -1,6 +1,7 @@
 //! The bytes of one connection, plain or through TLS, on a non-blocking socket: the rest of the engine can not tell.
 
 use super::tls::Tls;
+use crate::plan::Http;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustls::ClientConnection;
@@ -19,13 +20,14 @@ impl Wire {
     /// Begins to connect; events come with the token.
     pub(super) fn connect(
         address: SocketAddr,
-        tls: Option<&Tls>,
+        tls: Option<(&Tls, Http)>,
         registry: &Registry,
         token: Token,
     ) -> Result<Wire> {
         let mut stream = TcpStream::connect(address)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        let tls = tls.map(Tls::session).transpose()?.map(Box::new);
+        let tls = tls.map(|(tls, http)| tls.session(http)).transpose()?;
+        let tls = tls.map(Box::new);
         Ok(Wire { stream, tls })
     }
 
@@ -43,6 +45,13 @@ impl Wire {
             None => Ok(true),
             Some(session) => handshake(session, &mut self.stream),
         }
+    }
+
+    /// Without TLS, HTTP/2 is a matter of prior knowledge; with it, of ALPN (RFC 9113 section 3.2).
+    pub(super) fn agreed_on_http2(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_none_or(|session| session.alpn_protocol() == Some(b"h2"))
     }
 
     /// When it is closed, the kernel forgets it at once.
@@ -101,6 +110,18 @@ impl Wire {
             .as_ref()
             .is_none_or(|session| !session.wants_write())
     }
+}
+
+/// The server has ended the TLS handshake, as it speaks no protocol that was offered (RFC 7301 section 3.2).
+pub(super) fn refused_protocol(error: &Error) -> bool {
+    let inner = error.get_ref();
+    let refusal = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        refusal,
+        Some(rustls::Error::AlertReceived(
+            rustls::AlertDescription::NoApplicationProtocol
+        ))
+    )
 }
 
 fn handshake(session: &mut ClientConnection, stream: &mut TcpStream) -> Result<bool> {

@@ -2,6 +2,7 @@
 
 use super::Target;
 use super::connection::Pending;
+use super::h2;
 use super::pace::{Pace, nanoseconds};
 use super::request::Requests;
 use super::schedule::Schedule;
@@ -10,7 +11,8 @@ use super::stages::Stages;
 use crate::plan::Stage;
 use crate::record::{Clock, Exchange, Observation, Recorder};
 use anyhow::{Context, Result};
-use mio::Poll;
+use mio::{Events, Poll};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// Rows that are handed over at once.
@@ -22,6 +24,7 @@ pub(super) fn run(
     stages: &Stages<'_>,
     target: &Target,
     requests: Requests,
+    http2: Option<h2::Requests>,
     seed: u64,
 ) -> Result<()> {
     let poll = Poll::new().context("cannot make an event queue")?;
@@ -34,6 +37,7 @@ pub(super) fn run(
         clock: stages.recorder.clock(),
         target,
         requests,
+        http2,
         seed,
         poll,
         schedule,
@@ -66,6 +70,8 @@ pub(super) struct Worker<'a> {
     pub(super) clock: Clock,
     pub(super) target: &'a Target,
     pub(super) requests: Requests,
+    /// The same for HTTP/2, where the plan wants that.
+    http2: Option<h2::Requests>,
     pub(super) seed: u64,
     pub(super) poll: Poll,
     pub(super) schedule: Schedule,
@@ -90,7 +96,10 @@ impl Worker<'_> {
         );
         let connections = pace.connections();
         self.requests.say(stage.reuse);
-        let (health, result) = StageRun::new(self, index, pace, stage.reuse).run();
+        let (health, result) = match self.http2.clone() {
+            None => StageRun::new(self, index, pace, stage.reuse).run(),
+            Some(requests) => h2::StageRun::new(self, index, pace, stage.reuse, requests).run(),
+        };
         self.hand_over();
         self.schedule.clear();
         if connections > 0 {
@@ -105,6 +114,7 @@ impl Worker<'_> {
                 lag_p50_ns: health.lag.quantile(0.50),
                 lag_p99_ns: health.lag.quantile(0.99),
                 lag_max_ns: health.longest_lag_ns,
+                turn_ns: health.longest_turn_ns,
             });
         }
         result
@@ -123,6 +133,34 @@ impl Worker<'_> {
             let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS));
             self.recorder.exchanges(rows);
         }
+    }
+
+    /// Waits for events, until `due_ns` or for a tick.
+    pub(super) fn sleep(&mut self, events: &mut Events, due: Option<u64>, now: u64) -> Result<()> {
+        let mut longest = self.tick;
+        if let Some(due) = due {
+            if due <= now {
+                longest = Duration::ZERO;
+            } else if due < now + nanoseconds(longest) {
+                self.schedule.wake_at(due, now)?;
+            }
+        }
+        match self.poll.poll(events, Some(longest)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                Err(error).context("the event queue failed")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until `due_ns` whatever comes; false when that is further away than a tick.
+    pub(super) fn sleep_through(&mut self, due_ns: u64, now: u64) -> Result<bool> {
+        if due_ns >= now + nanoseconds(self.tick) {
+            return Ok(false);
+        }
+        self.schedule.wake_at(due_ns, now)?;
+        self.schedule.sleep(self.tick)?;
+        Ok(true)
     }
 
     /// Plans a request, which could be sent from `ready_ns` on.

@@ -18,6 +18,7 @@ pub(super) fn health(timeline: &Timeline<'_>, index: usize) -> Generator {
             lag_p50_ns,
             lag_p99_ns,
             lag_max_ns,
+            turn_ns,
             ..
         } = observation
         else {
@@ -33,12 +34,14 @@ pub(super) fn health(timeline: &Timeline<'_>, index: usize) -> Generator {
             lag_p50_ms: *lag_p50_ns as f64 / 1e6,
             lag_p99_ms: *lag_p99_ns as f64 / 1e6,
             lag_max_ms: *lag_max_ns as f64 / 1e6,
+            turn_ms: *turn_ns as f64 / 1e6,
             cpu: *cpu_ns as f64 / (*wall_ns).max(1) as f64,
         };
         let worst = |so_far: Option<f64>, value: f64| Some(so_far.unwrap_or(0.0).max(value));
         health.opened = Some(health.opened.unwrap_or(0) + worker.opened);
         health.lag_p99_ms = worst(health.lag_p99_ms, worker.lag_p99_ms);
         health.lag_max_ms = worst(health.lag_max_ms, worker.lag_max_ms);
+        health.turn_ms = worst(health.turn_ms, worker.turn_ms);
         health.cpu = worst(health.cpu, worker.cpu);
         health.workers.push(worker);
     }

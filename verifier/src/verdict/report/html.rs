@@ -275,6 +275,7 @@ fn limits(verdict: &Verdict) -> Markup {
         li { "One load generator on one machine: " (verdict.run.host) ". A target on the same machine shares its CPUs, and latencies are then higher than they would be apart." }
         li { "Percentiles are exact (nearest rank); one that fewer than two samples would exceed with 99 % confidence is n/a." }
         li { "Closed stages slow down with the target; their latencies say nothing about a load that does not wait." }
+        @for stage in &verdict.stages { @if let Some(late) = text::seen_late(stage) { li { (late) "." } } }
         @for clock in &verdict.clocks {
             li {
                 "Clock of " (clock.source) ": between " (duration(clock.least_ms)) " and " (duration(clock.greatest_ms)) " ahead of the verifier's"

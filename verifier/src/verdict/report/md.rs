@@ -1,7 +1,7 @@
 //! `report.md`: the report in text.
 
 use super::parts::{self, achieved};
-use super::text::cause;
+use super::text::{cause, seen_late};
 use super::{duration, grouped, known, percent};
 use crate::verdict::outcome::{Stage, Verdict};
 use std::fmt::Write;
@@ -94,8 +94,8 @@ fn stage_details(out: &mut String, stage: &Stage) {
     for example in &t.examples {
         let _ = writeln!(out, "- {}", escape(example));
     }
-    if let Some(cause) = cause(stage) {
-        let _ = writeln!(out, "\n{}.\n", escape(&cause));
+    for line in [cause(stage), seen_late(stage)].into_iter().flatten() {
+        let _ = writeln!(out, "\n{}.\n", escape(&line));
     }
     if let Some(tail) = &stage.tail {
         let _ = writeln!(out, "| part | median's | slowest 1 % |\n|---|--:|--:|");

@@ -2,7 +2,7 @@
 
 use super::parts::{achieved, per_second};
 use super::{duration, grouped, known, percent};
-use crate::verdict::outcome::{Judgement, Stage, TaskFigures, Verdict};
+use crate::verdict::outcome::{Check, Judgement, Stage, TaskFigures, Verdict};
 use std::fmt::Write;
 
 const HEAD: [&str; 9] = [
@@ -28,7 +28,7 @@ pub fn to_text(verdict: &Verdict) -> String {
         table(&mut out, &[vec![way.head], way.rows].concat());
     }
     for stage in &verdict.stages {
-        if let Some(line) = cause(stage) {
+        for line in [cause(stage), seen_late(stage)].into_iter().flatten() {
             let _ = writeln!(out, "{line}");
         }
     }
@@ -39,11 +39,13 @@ pub fn to_text(verdict: &Verdict) -> String {
     for warning in &verdict.warnings {
         let _ = writeln!(out, "  warning: {warning}");
     }
-    for check in verdict
-        .checks
-        .iter()
-        .filter(|c| c.outcome == Judgement::Fail)
-    {
+    // Of what is unknown, only what concerns the whole run says more than its reason.
+    let tells_more = |check: &&Check| match check.outcome {
+        Judgement::Fail => true,
+        Judgement::Unknown => check.stage.is_none(),
+        Judgement::Pass => false,
+    };
+    for check in verdict.checks.iter().filter(tells_more) {
         for line in check.evidence.iter().skip(1) {
             let _ = writeln!(out, "    {line}");
         }
@@ -126,5 +128,15 @@ pub(super) fn cause(stage: &Stage) -> Option<String> {
         "{}: the slowest 1 % take {} more than the median: {most}",
         stage.name,
         duration(slower)
+    ))
+}
+
+/// How exact the stage's moments of answers are, where the generator looked at many at a time.
+pub(super) fn seen_late(stage: &Stage) -> Option<String> {
+    let turn_ms = stage.generator.turn_ms.filter(|ms| *ms > 0.0)?;
+    Some(format!(
+        "{}: answers seen up to {} late: so dense a load is served in turns",
+        stage.name,
+        duration(turn_ms)
     ))
 }

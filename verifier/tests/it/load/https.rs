@@ -11,17 +11,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use verifier::run::load::Trust;
 
-type Secure = StreamOwned<ServerConnection, TcpStream>;
+pub(super) type Secure = StreamOwned<ServerConnection, TcpStream>;
 
 /// A private authority, its PEM file, and the configuration of a server that it vouches for.
-struct Authority {
+pub(super) struct Authority {
     _folder: TempDir,
     file: PathBuf,
-    config: Arc<ServerConfig>,
+    pub(super) config: Arc<ServerConfig>,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub(super) fn new() -> Authority {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -51,7 +51,7 @@ impl Authority {
         }
     }
 
-    fn trust(&self) -> Trust {
+    pub(super) fn trust(&self) -> Trust {
         Trust {
             ca_file: Some(self.file.clone()),
             insecure: false,
@@ -59,7 +59,7 @@ impl Authority {
     }
 
     /// `script` gets each connection as it was accepted, its handshake still to come.
-    fn serve(&self, script: impl Fn(&mut Secure) + Send + Sync + 'static) -> Server {
+    pub(super) fn serve(&self, script: impl Fn(&mut Secure) + Send + Sync + 'static) -> Server {
         let config = Arc::clone(&self.config);
         Server::raw(move |stream| {
             stream.set_nodelay(true).unwrap();
@@ -91,7 +91,7 @@ fn request(stream: &mut Secure) -> bool {
         .is_ok()
 }
 
-fn answers(answer: Vec<u8>) -> impl Fn(&mut Secure) {
+pub(super) fn answers(answer: Vec<u8>) -> impl Fn(&mut Secure) {
     move |stream| while request(stream) && stream.write_all(&answer).is_ok() {}
 }
 

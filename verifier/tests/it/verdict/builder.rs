@@ -286,5 +286,6 @@ pub(super) fn worker(stage: u16, planned: u64) -> Observation {
         lag_p50_ns: 5_000,
         lag_p99_ns: 10_000,
         lag_max_ns: 40_000,
+        turn_ns: 0,
     }
 }

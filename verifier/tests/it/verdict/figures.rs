@@ -3,8 +3,8 @@
 use super::builder::{INFERENCE, MS, PREPARATION, ROOT, Run};
 use super::{assert_evidence, check, named, stage};
 use verifier::record::run_key::hex;
-use verifier::record::{Outcome, Table};
-use verifier::verdict::Judgement;
+use verifier::record::{Observation, Outcome, Table};
+use verifier::verdict::{Judgement, to_text};
 
 #[test]
 fn one_percent_of_500s_shows_in_matrix_and_error_spans() {
@@ -215,4 +215,35 @@ fn the_tails_parts_add_up_to_the_bands_latency() {
     assert!((slow("generator_lag") - 0.02).abs() < 1e-9);
     assert!((slow(INFERENCE) - 15.5).abs() < 1e-9);
     assert!(tail.p99_band_ms > 23.0 && tail.p50_band_ms < 2.0);
+}
+
+#[test]
+fn answers_that_were_looked_at_in_turns_say_how_late() {
+    let mut run = Run::of(100);
+    for (turn, told) in [
+        (0, None),
+        (200_000, Some("200 µs late")),
+        (1_000_000, Some("1.00 ms late")),
+    ] {
+        for entry in &mut run.journal {
+            if let Observation::Worker { turn_ns, .. } = &mut entry.observation {
+                *turn_ns = turn;
+            }
+        }
+        let written = run.write();
+        let verdict = written.judge();
+        assert_eq!(verdict.stages[0].generator.turn_ms, Some(turn as f64 / 1e6));
+        for text in [
+            to_text(&verdict),
+            written.text("report.md"),
+            written.text("report.html"),
+        ] {
+            assert_eq!(
+                text.contains("answers seen up to"),
+                told.is_some(),
+                "{text}"
+            );
+            assert!(told.is_none_or(|told| text.contains(told)), "{text}");
+        }
+    }
 }

@@ -100,10 +100,10 @@ fn a_verdict_of_before_is_read() {
     for field in ["requested_per_second", "tasks", "replicas"] {
         assert!(stage.remove(field).is_some(), "{field}");
     }
-    stage["generator"]
-        .as_object_mut()
-        .unwrap()
-        .remove("workers");
+    for field in ["workers", "turn_ms"] {
+        let generator = stage["generator"].as_object_mut().unwrap();
+        assert!(generator.remove(field).is_some(), "{field}");
+    }
     let path = written.folder.path().join("verdict.json");
     fs::write(path, verdict.to_string()).unwrap();
     let read = verifier::verdict::read_verdict(&written.folder).unwrap();

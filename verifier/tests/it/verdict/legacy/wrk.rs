@@ -231,6 +231,7 @@ fn rates_are_per_thread() {
             lag_p50_ns,
             lag_p99_ns,
             lag_max_ns,
+            turn_ns,
             ..
         } => Observation::Worker {
             stage,
@@ -243,6 +244,7 @@ fn rates_are_per_thread() {
             lag_p50_ns,
             lag_p99_ns,
             lag_max_ns,
+            turn_ns,
         },
         other => other,
     };
