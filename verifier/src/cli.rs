@@ -28,8 +28,10 @@ Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invali
 pub enum Command {
     /// Drive a plan's load, collect every trace, judge, and write the run folder
     Run(Box<RunArgs>),
-    /// Judge a run folder again: the same verdict, byte for byte, with no target
-    Judge(FolderArgs),
+    /// Judge the traces of somebody else's load (wrk, Locust, k6, users) while it runs
+    Watch(WatchArgs),
+    /// Judge a run folder again: the same verdict, byte for byte, with no target; or a file that a collector wrote
+    Judge(JudgeArgs),
     /// Print the verdict of a run folder
     Show(FolderArgs),
     /// Hold run B against run A, stage by stage, and tell regressions from noise
@@ -165,7 +167,79 @@ pub struct RunArgs {
     pub json: bool,
 }
 
-/// `verifier judge` and `verifier show`.
+/// `verifier watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Whose spans are expected and whose thresholds hold: a built-in plan or a TOML file; its load is not driven
+    #[arg(default_value = "quick")]
+    pub plan: String,
+
+    /// How long, e.g. 5m [default: until Ctrl-C]
+    #[arg(long = "for", value_parser = parse_duration, value_name = "DURATION")]
+    pub length: Option<Duration>,
+
+    /// A condition that must hold, beside the plan's; latency is the root spans' duration
+    #[arg(long = "threshold", value_name = "CONDITION")]
+    pub thresholds: Vec<Threshold>,
+
+    /// The target, whose own span books tell whether every trace came
+    #[arg(long)]
+    pub url: Option<String>,
+
+    /// Where traces are read, as with `verifier run` [default: otlp]
+    #[arg(long, value_name = "SOURCE")]
+    pub traces: Vec<Source>,
+
+    /// The metrics of the collector on the way
+    #[arg(long, value_name = "URL")]
+    pub collector: Option<String>,
+
+    /// Where traces come in by OTLP/gRPC
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4317")]
+    pub otlp_grpc: SocketAddr,
+
+    /// Where traces come in by OTLP/HTTP
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318")]
+    pub otlp_http: SocketAddr,
+
+    /// The run folder [default: runs/watched-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Plain progress lines, even on a terminal
+    #[arg(long)]
+    pub headless: bool,
+
+    /// Print verdict.json on stdout; all else goes to stderr
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `verifier judge`.
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    /// The run folder
+    #[arg(required_unless_present = "otlp", conflicts_with = "otlp")]
+    pub run: Option<PathBuf>,
+
+    /// Judge the traces in this file, or folder of files, that a collector's file exporter wrote
+    #[arg(long, value_name = "FILE")]
+    pub otlp: Option<PathBuf>,
+
+    /// With --otlp: whose spans are expected and whose thresholds hold
+    #[arg(long, default_value = "quick", requires = "otlp")]
+    pub plan: String,
+
+    /// With --otlp: the run folder [default: runs/watched-TIME]
+    #[arg(long, value_name = "DIR", requires = "otlp")]
+    pub out: Option<PathBuf>,
+
+    /// Print verdict.json instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `verifier show`.
 #[derive(Debug, Args)]
 pub struct FolderArgs {
     /// The run folder

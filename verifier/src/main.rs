@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, RunArgs};
+use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, JudgeArgs, RunArgs, WatchArgs};
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
 use verifier::record::RunFolder;
 use verifier::{run, verdict};
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     }
     let result = match Cli::parse().command {
         Command::Run(args) => run(*args),
+        Command::Watch(args) => watch(args),
         Command::Judge(args) => judge(&args),
         Command::Show(args) => show(&args),
         Command::Compare(args) => compare(&args),
@@ -68,8 +69,12 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             insecure: args.insecure,
         },
     };
-    let ended = run::run(plan, &setup)?;
-    let code = report(&ended.folder, args.json).unwrap_or_else(|error| {
+    exit(&run::run(plan, &setup)?, args.json)
+}
+
+/// Judges what was recorded; what can not be judged is unknown.
+fn exit(ended: &run::Ended, json: bool) -> anyhow::Result<ExitCode> {
+    let code = report(&ended.folder, json).unwrap_or_else(|error| {
         eprintln!("verifier: {error:#}");
         ExitCode::from(UNKNOWN)
     });
@@ -90,8 +95,30 @@ fn report(folder: &RunFolder, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(judged.verdict.outcome.exit_code()))
 }
 
-fn judge(args: &FolderArgs) -> anyhow::Result<ExitCode> {
-    report(&RunFolder::open(&args.run)?, args.json)
+fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
+    let mut plan = load_plan(&args.plan)?;
+    plan.thresholds.extend(args.thresholds);
+    let setup = run::Setup {
+        url: args.url,
+        traces: args.traces,
+        collector: args.collector,
+        otlp_grpc: Some(args.otlp_grpc),
+        otlp_http: Some(args.otlp_http),
+        out: args.out,
+        headless: args.headless,
+        ..run::Setup::default()
+    };
+    let ended = run::found::watch(plan, &setup, args.length)?;
+    exit(&ended, args.json)
+}
+
+fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
+    let folder = match (&args.run, &args.otlp) {
+        (Some(run), _) => RunFolder::open(run)?,
+        (None, Some(file)) => run::found::read(load_plan(&args.plan)?, file, args.out.as_deref())?,
+        (None, None) => anyhow::bail!("name a run folder, or a file with --otlp"),
+    };
+    report(&folder, args.json)
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {

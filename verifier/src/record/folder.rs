@@ -1,7 +1,8 @@
 //! A run folder: the files that a run is, and how to read them back.
 
 use super::{
-    Dictionary, Entry, Exchange, Observation, RowReader, Span, parquet, read_journal, read_rows,
+    Dictionary, Entry, Exchange, Observation, RowReader, Span, TraceId, parquet, read_journal,
+    read_rows,
 };
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -89,6 +90,11 @@ impl RunFolder {
         self.path.join("spans.parquet")
     }
 
+    /// Trace ids that others made, by number.
+    pub fn trace_ids(&self) -> PathBuf {
+        self.path.join("trace_ids.rows")
+    }
+
     /// Spans of one source while the run runs; the first one's are the run's.
     pub fn span_rows_of(&self, number: u8, name: &str) -> PathBuf {
         match number {
@@ -171,8 +177,13 @@ impl RunFolder {
                 dictionary.insert(*table, *number, text);
             }
         }
+        let found = match self.trace_ids() {
+            path if path.is_file() => Some(read_rows::<TraceId>(&path)?),
+            _ => None,
+        };
         Ok(Recorded {
             key,
+            found,
             origin_unix_ns,
             journal,
             dictionary,
@@ -187,23 +198,20 @@ impl RunFolder {
     /// # Errors
     /// When a file can not be read or written; the row files are then still there.
     pub fn seal(&self) -> Result<()> {
-        let Recorded {
-            key,
-            dictionary,
-            journal,
-            ..
-        } = self.read_journal()?;
+        let recorded = self.read_journal()?;
+        let ids = |seq| recorded.trace_id(seq);
+        let (dictionary, journal) = (&recorded.dictionary, &recorded.journal);
         if self.exchange_rows().is_file() {
             let rows = RowReader::open(&self.exchange_rows(), parquet::ROW_GROUP)?;
-            parquet::write_exchanges(&self.exchanges_parquet(), key, rows)?;
+            parquet::write_exchanges(&self.exchanges_parquet(), &ids, rows)?;
             fs::remove_file(self.exchange_rows()).context("cannot remove exchanges.rows")?;
         }
-        for (number, name) in sources(&journal) {
+        for (number, name) in sources(journal) {
             let rows = self.span_rows_of(number, &name);
             if rows.is_file() {
                 let to = self.spans_parquet_of(number, &name);
                 let chunks = RowReader::open(&rows, parquet::ROW_GROUP)?;
-                parquet::write_spans(&to, key, &dictionary, chunks)?;
+                parquet::write_spans(&to, &ids, dictionary, chunks)?;
                 fs::remove_file(&rows)
                     .with_context(|| format!("cannot remove {}", rows.display()))?;
             }
@@ -230,6 +238,8 @@ pub fn sources(journal: &[Entry]) -> Vec<(u8, String)> {
 pub struct Recorded {
     /// The run's key: trace ids from sequence numbers.
     pub key: super::RunKey,
+    /// The trace ids of requests that others sent, by sequence number; `None`: the run sent its own.
+    pub found: Option<Vec<TraceId>>,
     /// Unix nanoseconds at zero of the run's clock.
     pub origin_unix_ns: u64,
     /// Every observation, in the order written.
@@ -240,6 +250,27 @@ pub struct Recorded {
     pub exchanges: Vec<Exchange>,
     /// One row per span received, in the order written.
     pub spans: Vec<Span>,
+}
+
+impl Recorded {
+    /// The trace id of a request; all zero for a number that was not given.
+    pub fn trace_id(&self, seq: u64) -> [u8; 16] {
+        match &self.found {
+            None => self.key.trace_id(seq),
+            Some(found) => {
+                let place = usize::try_from(seq).ok();
+                place
+                    .and_then(|place| found.get(place))
+                    .map_or([0; 16], |id| id.0)
+            }
+        }
+    }
+
+    /// The span id that the root's parent must have; `None` where that is somebody else's.
+    pub fn client_span_id(&self, seq: u64) -> Option<u64> {
+        let own = self.found.is_none();
+        own.then(|| u64::from_be_bytes(self.key.client_span_id(seq)))
+    }
 }
 
 /// Writes a file so that it is either whole or not there: a temporary name, then a rename.

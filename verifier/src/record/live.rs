@@ -73,7 +73,8 @@ impl Live {
             .clone()
     }
 
-    pub(super) fn fail(&self, error: &anyhow::Error) {
+    /// Says that recording has failed; the first reason stays.
+    pub fn fail(&self, error: &anyhow::Error) {
         self.failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

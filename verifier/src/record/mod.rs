@@ -10,6 +10,7 @@ pub mod journal;
 pub mod span;
 
 pub mod folder;
+pub mod found;
 pub mod parquet;
 pub mod rows;
 
@@ -23,6 +24,7 @@ pub use completeness::{Completeness, Lacking};
 pub use dictionary::{Dictionary, Table};
 pub use exchange::{Exchange, Outcome};
 pub use folder::{Recorded, RunFolder, sources, write_whole};
+pub use found::{Found, TraceId};
 pub use journal::{
     CollectorBooks, Entry, ExporterBooks, Host, Journal, Observation, Receiver, Second,
     ServiceBooks, read_journal,

@@ -1,7 +1,7 @@
 //! Exchanges and spans as Parquet, a row group for each chunk of rows, columns named as the fields are.
 
 use super::run_key::hex;
-use super::{Dictionary, Exchange, Outcome, RunKey, Span, Table};
+use super::{Dictionary, Exchange, Outcome, Span, Table};
 use anyhow::{Context, Result, bail};
 use parquet::basic::Compression;
 use parquet::column::reader::ColumnReader;
@@ -59,6 +59,9 @@ enum Values {
     Text(Vec<ByteArray>),
 }
 
+/// The trace id of a sequence number.
+type Ids<'a> = &'a dyn Fn(u64) -> [u8; 16];
+
 fn int64<R>(rows: &[R], field: impl Fn(&R) -> u64) -> Values {
     Values::Int64(rows.iter().map(|r| field(r).cast_signed()).collect())
 }
@@ -67,10 +70,10 @@ fn int32<R>(rows: &[R], field: impl Fn(&R) -> u16) -> Values {
     Values::Int32(rows.iter().map(|r| i32::from(field(r))).collect())
 }
 
-fn trace_ids<R>(rows: &[R], key: RunKey, seq: impl Fn(&R) -> u64) -> Values {
+fn trace_ids<R>(rows: &[R], ids: Ids<'_>, seq: impl Fn(&R) -> u64) -> Values {
     Values::Text(
         rows.iter()
-            .map(|r| ByteArray::from(hex(&key.trace_id(seq(r))).into_bytes()))
+            .map(|r| ByteArray::from(hex(&ids(seq(r))).into_bytes()))
             .collect(),
     )
 }
@@ -81,13 +84,13 @@ fn trace_ids<R>(rows: &[R], key: RunKey, seq: impl Fn(&R) -> u64) -> Values {
 /// When the file can not be written, or a chunk not be had.
 pub fn write_exchanges(
     path: &Path,
-    key: RunKey,
+    ids: Ids<'_>,
     chunks: impl Iterator<Item = Result<Vec<Exchange>>>,
 ) -> Result<()> {
-    write(path, EXCHANGES, chunks, |rows| exchange_columns(rows, key))
+    write(path, EXCHANGES, chunks, |rows| exchange_columns(rows, ids))
 }
 
-fn exchange_columns(rows: &[Exchange], key: RunKey) -> Vec<Values> {
+fn exchange_columns(rows: &[Exchange], ids: Ids<'_>) -> Vec<Values> {
     let outcomes = Outcome::ALL.map(|o| ByteArray::from(o.name()));
     let outcomes = rows.iter().map(|r| outcomes[r.outcome as usize].clone());
     vec![
@@ -103,7 +106,7 @@ fn exchange_columns(rows: &[Exchange], key: RunKey) -> Vec<Values> {
         int32(rows, |r| r.status),
         int64(rows, |r| u64::from(r.bytes)),
         int32(rows, |r| u16::from(r.task)),
-        trace_ids(rows, key, |r| r.seq),
+        trace_ids(rows, ids, |r| r.seq),
     ]
 }
 
@@ -113,7 +116,7 @@ fn exchange_columns(rows: &[Exchange], key: RunKey) -> Vec<Values> {
 /// When the file can not be written, or a chunk not be had.
 pub fn write_spans(
     path: &Path,
-    key: RunKey,
+    ids: Ids<'_>,
     dictionary: &Dictionary,
     chunks: impl Iterator<Item = Result<Vec<Span>>>,
 ) -> Result<()> {
@@ -148,7 +151,7 @@ pub fn write_spans(
             Values::Text(rows.iter().map(|r| text(&details, r.detail)).collect()),
             Values::Text(rows.iter().map(|r| text(&sources, r.source)).collect()),
             int64(rows, |r| r.arrived_ns),
-            trace_ids(rows, key, |r| r.seq),
+            trace_ids(rows, ids, |r| r.seq),
         ]
     })
 }
@@ -357,6 +360,7 @@ impl Group<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::RunKey;
 
     #[test]
     fn rows_come_back_as_they_were() {
@@ -380,7 +384,7 @@ mod tests {
             .collect();
         let path = folder.path().join("exchanges.parquet");
         let chunks = exchanges.chunks(300).map(|chunk| Ok(chunk.to_vec()));
-        write_exchanges(&path, key, chunks).unwrap();
+        write_exchanges(&path, &|seq| key.trace_id(seq), chunks).unwrap();
         assert_eq!(read_exchanges(&path).unwrap(), exchanges);
 
         // As it was written before there were tasks.
@@ -391,7 +395,7 @@ mod tests {
             &before,
             std::iter::once(Ok(exchanges.clone())),
             |rows| {
-                let mut columns = exchange_columns(rows, key);
+                let mut columns = exchange_columns(rows, &|seq| key.trace_id(seq));
                 columns.remove(11);
                 columns
             },
@@ -422,7 +426,7 @@ mod tests {
             .collect();
         let path = folder.path().join("spans.parquet");
         let chunks = spans.chunks(300).map(|chunk| Ok(chunk.to_vec()));
-        write_spans(&path, key, &dictionary, chunks).unwrap();
+        write_spans(&path, &|seq| key.trace_id(seq), &dictionary, chunks).unwrap();
         assert_eq!(read_spans(&path, &mut dictionary).unwrap(), spans);
     }
 }

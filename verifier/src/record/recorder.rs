@@ -5,8 +5,8 @@ use super::completeness::{Completeness, Lacking};
 use super::live::{Live, MOST_SOURCES, Sketch};
 use super::room::Room;
 use super::{
-    Clock, Dictionary, Entry, Exchange, Journal, Observation, RowWriter, RunFolder, RunKey, Second,
-    Span, Table,
+    Clock, Dictionary, Entry, Exchange, Found, Journal, Observation, RowWriter, RunFolder, RunKey,
+    Second, Span, Table,
 };
 use anyhow::{Context, Result, ensure};
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,6 +54,8 @@ pub struct Recorder {
     live: Arc<Live>,
     /// Whose spans this handle takes in.
     source: u8,
+    /// Numbers of trace ids that others made; `None`: those of the run's own requests are followed.
+    found: Option<Arc<Mutex<Found>>>,
     /// Exchanges kept for somebody who decides by them; `None`: nobody does.
     kept: Arc<Mutex<Option<Vec<Exchange>>>>,
 }
@@ -93,6 +95,7 @@ impl Recording {
             dictionary: Arc::default(),
             live: Arc::clone(&live),
             source: 0,
+            found: None,
             kept: Arc::default(),
         };
         for span in expected {
@@ -118,6 +121,16 @@ impl Recording {
             sources: 1,
             thread: Some(thread),
         })
+    }
+
+    /// Takes in every trace, whoever made its id: handles that are given out from now on number them as they come.
+    ///
+    /// # Errors
+    /// When the file of the ids can not be created.
+    pub fn take_found(&mut self) -> Result<()> {
+        let found = Found::create(&self.folder.trace_ids())?;
+        self.recorder.found = Some(Arc::new(Mutex::new(found)));
+        Ok(())
     }
 
     /// A handle for those who have something to record.
@@ -168,6 +181,11 @@ impl Recorder {
     /// The run's key.
     pub fn key(&self) -> RunKey {
         self.key
+    }
+
+    /// The numbers of trace ids that others made, where these are taken in.
+    pub fn found(&self) -> Option<Arc<Mutex<Found>>> {
+        self.found.clone()
     }
 
     /// Counters for whoever watches the run.

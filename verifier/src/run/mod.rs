@@ -2,6 +2,7 @@
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
 mod exposition;
+pub mod found;
 pub mod load;
 pub mod progress;
 pub mod target;
@@ -74,6 +75,29 @@ impl Setup {
         Ok(self.traces.clone())
     }
 
+    /// The listeners of the verifier's own receiver, where it is a source.
+    fn listeners(&self, sources: &[Source]) -> Result<Option<(TcpListener, TcpListener)>> {
+        if !sources.contains(&Source::Otlp) {
+            return Ok(None);
+        }
+        Ok(Some((
+            self.listen(self.otlp_grpc, "--otlp-grpc", 4317)?,
+            self.listen(self.otlp_http, "--otlp-http", 4318)?,
+        )))
+    }
+
+    fn watch_collector(&self, sources: &mut Sources, recorder: &Recorder) -> Result<()> {
+        match &self.collector {
+            Some(url) => sources.watch_collector(url, recorder),
+            // Without its books the verdict knows of fewer hops, and says so.
+            None if self.traces.iter().any(|source| *source != Source::Otlp) => {
+                let _ = sources.watch_collector(traces::COLLECTOR, recorder);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Binds one of the two OTLP listeners: where it was asked for, else on the well-known port when
     /// the target is somebody else's (it must know where to export to), else on a free one.
     fn listen(
@@ -116,13 +140,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .unwrap_or_else(|| default_folder(&plan.name, clock));
     let sources = setup.sources()?;
     Sources::check(&sources, setup.collector.as_deref())?;
-    let listeners = match sources.contains(&Source::Otlp) {
-        true => Some((
-            setup.listen(setup.otlp_grpc, "--otlp-grpc", 4317)?,
-            setup.listen(setup.otlp_http, "--otlp-http", 4318)?,
-        )),
-        false => None,
-    };
+    let listeners = setup.listeners(&sources)?;
     let folder = RunFolder::create(&out)?;
     crate::record::write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
 
@@ -139,14 +157,8 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
-    let read = sources.iter().any(|source| *source != Source::Otlp);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
-    match &setup.collector {
-        Some(url) => sources.watch_collector(url, &recorder)?,
-        // Without them the verdict knows of fewer hops, and says so.
-        None if read => drop(sources.watch_collector(traces::COLLECTOR, &recorder)),
-        None => {}
-    }
+    setup.watch_collector(&mut sources, &recorder)?;
     let target = match start_target(setup, sources.otlp_addresses(), &folder, &recorder) {
         Ok(target) => target,
         Err(error) => {

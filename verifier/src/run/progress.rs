@@ -35,6 +35,26 @@ impl Progress {
         }
     }
 
+    /// Says for how long somebody else's load is watched.
+    pub fn watch(length: Option<Duration>, headless: bool) -> Progress {
+        let length = length.map_or_else(
+            || "until Ctrl-C".to_owned(),
+            |length| format!("for {}", format_duration(length)),
+        );
+        eprintln!("verifier: watching {length}");
+        Progress {
+            stages: Vec::new(),
+            renew: stderr().is_terminal() && !headless,
+            next_line_ns: 0,
+        }
+    }
+
+    /// Renews the line with the number of spans that have come.
+    pub fn spans(&mut self, recorder: &Recorder) {
+        let spans = recorder.live().of_source[0].spans.load(Relaxed);
+        self.write(recorder.clock().now_ns(), &format!("{spans} spans so far"));
+    }
+
     /// Renews the line with the figures of the last second.
     pub fn show(&mut self, recorder: &Recorder) {
         let second = recorder.live().second();

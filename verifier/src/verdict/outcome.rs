@@ -125,10 +125,10 @@ pub struct Check {
 pub struct Stage {
     /// Name.
     pub name: String,
-    /// `connections`, `users` or `rate`.
-    #[schemars(extend("enum" = ["connections", "users", "rate"]))]
+    /// `connections`, `users`, `rate`; `watched` where somebody else drove the load.
+    #[schemars(extend("enum" = ["connections", "users", "rate", "watched"]))]
     pub kind: String,
-    /// Connections, users, or requests per second; the most, where the load changes within the stage.
+    /// Connections, users, or requests per second; 0 of a load that is not known; the most, where the load changes within the stage.
     pub size: f64,
     /// Measured: from the stage's start to its planned end, or to its last row where it was cut short.
     pub duration_seconds: f64,

@@ -6,8 +6,9 @@ use super::reading::Missing;
 use super::texts::Texts;
 use super::wire::Malformed;
 use crate::record::run_key::hex;
-use crate::record::{Receiver, Recorder, RunKey, Span, Table};
+use crate::record::{Found, Receiver, Recorder, RunKey, Span, Table};
 use std::ops::RangeInclusive;
+use std::sync::PoisonError;
 use thiserror::Error;
 
 /// Distinct foreign trace ids, and refusals, that are kept as examples.
@@ -136,25 +137,36 @@ impl Intake {
         let mut taken = Taken::default();
         let arrived_ns = self.recorder.clock().now_ns();
         let key = self.recorder.key();
+        let found = self.recorder.found();
+        let mut found = found
+            .as_ref()
+            .map(|found| found.lock().unwrap_or_else(PoisonError::into_inner));
         let mut foreign = Vec::new();
-        message.walk(|source, raw| match identify(key, raw) {
-            _ if !wanted.began.contains(&raw.start_unix_ns) => {}
-            Whose::Ours(seq) => {
-                let row = self.row(seq, source, raw, arrived_ns);
-                if wanted.missing.is_none_or(|missing| missing.lacks(&row)) {
-                    rows.push(row);
+        message.walk(
+            |source, raw| match identify(key, found.as_deref_mut(), raw) {
+                _ if !wanted.began.contains(&raw.start_unix_ns) => {}
+                Whose::Ours(seq) => {
+                    let row = self.row(seq, source, raw, arrived_ns);
+                    if wanted.missing.is_none_or(|missing| missing.lacks(&row)) {
+                        rows.push(row);
+                    }
                 }
-            }
-            Whose::Foreign(_) if wanted.missing.is_some() => {}
-            Whose::Foreign(trace_id) => {
-                taken.foreign += 1;
-                if foreign.len() < EXAMPLES && !foreign.contains(&trace_id) {
-                    foreign.push(trace_id);
+                Whose::Foreign(_) if wanted.missing.is_some() => {}
+                Whose::Foreign(trace_id) => {
+                    taken.foreign += 1;
+                    if foreign.len() < EXAMPLES && !foreign.contains(&trace_id) {
+                        foreign.push(trace_id);
+                    }
                 }
-            }
-            Whose::Malformed => taken.malformed += 1,
-        })?;
+                Whose::Malformed => taken.malformed += 1,
+            },
+        )?;
         taken.ours = rows.len() as u64;
+        if let Some(Err(error)) = found.as_mut().map(|found| found.write()) {
+            self.recorder.live().fail(&error);
+            return Err(NotTaken::NotRecording(format!("{error:#}")));
+        }
+        drop(found);
         self.recorder.spans(rows);
         self.count(taken, wire_bytes, &foreign);
         Ok(taken)
@@ -243,13 +255,16 @@ enum Whose {
     Malformed,
 }
 
-fn identify(key: RunKey, raw: &RawSpan<'_>) -> Whose {
+fn identify(key: RunKey, found: Option<&mut Found>, raw: &RawSpan<'_>) -> Whose {
     let Ok(trace_id) = <[u8; 16]>::try_from(raw.trace_id) else {
         return Whose::Malformed;
     };
     let parent_is_id = matches!(raw.parent_span_id.len(), 0 | 8);
     if trace_id == [0; 16] || raw.span_id.len() != 8 || raw.span_id == [0; 8] || !parent_is_id {
         return Whose::Malformed;
+    }
+    if let Some(found) = found {
+        return Whose::Ours(found.number(trace_id));
     }
     key.seq(&trace_id)
         .map_or(Whose::Foreign(trace_id), Whose::Ours)

@@ -7,6 +7,7 @@ use super::{OtlpReceiver, collector_books, collector_file, jaeger};
 use crate::record::{Observation, Recorder, Recording};
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -90,6 +91,24 @@ impl Sources {
             }
         }
         Ok(started)
+    }
+
+    /// Reads a file that a collector wrote, or a folder of them, as the first source.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn read_file(path: &Path, recorder: &Recorder) -> Result<()> {
+        recorder.observe(Observation::TraceSource {
+            number: 0,
+            name: "collector-file".to_owned(),
+            place: path.display().to_string(),
+        });
+        let load = watch::Sender::new(None).subscribe();
+        let stop = CancellationToken::new();
+        let mut reading = Reading::new(recorder.clone(), load, stop, Arc::default());
+        collector_file::read_whole(path, &mut reading)?;
+        reading.tell();
+        Ok(())
     }
 
     fn read(&mut self, source: Source, recorder: Recorder) -> Result<()> {

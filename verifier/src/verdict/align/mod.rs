@@ -147,9 +147,14 @@ impl<'a> Timeline<'a> {
         Trace::read(self, exchange, spans)
     }
 
+    /// The requests are somebody else's: what is known of them is what their root spans tell.
+    pub fn watched(&self) -> bool {
+        self.recorded.found.is_some()
+    }
+
     /// The trace id of a request, in hex.
     pub fn trace_id(&self, seq: u64) -> String {
-        crate::record::run_key::hex(&self.recorded.key.trace_id(seq))
+        crate::record::run_key::hex(&self.recorded.trace_id(seq))
     }
 
     /// When the stage's load began, on the run's clock; `None` if it never did.

@@ -130,9 +130,7 @@ impl<'s> Trace<'s> {
     fn parent_of(&self, place: usize, timeline: &Timeline<'_>, exchange: &Exchange) -> Option<u64> {
         let plan = timeline.expected(exchange).spans;
         match &plan[place].parent {
-            None => Some(u64::from_be_bytes(
-                timeline.recorded.key.client_span_id(exchange.seq),
-            )),
+            None => timeline.recorded.client_span_id(exchange.seq),
             Some(name) => {
                 let parent = plan.iter().position(|s| s.name == *name)?;
                 Some(self.spans[parent]?.span_id)

@@ -1,6 +1,6 @@
 //! The checks, and what they come to together.
 
-use super::{judgement, sources};
+use super::{judgement, sources, watched};
 use crate::plan::{Metric, Statistic, Threshold};
 use crate::record::Observation;
 use crate::verdict::align::Timeline;
@@ -43,7 +43,10 @@ pub(super) fn of_stage(
     stage: &Stage,
     receiver: &Receiver,
 ) -> Vec<Check> {
-    let mut checks = vec![books(timeline, index, stage), generator(timeline, stage)];
+    let mut checks = vec![books(timeline, index, stage)];
+    if !timeline.watched() {
+        checks.push(generator(timeline, stage));
+    }
     let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
     let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
     let judged = |metric| thresholds().any(|t| t.metric == metric);
@@ -288,7 +291,11 @@ fn threshold(threshold: &Threshold, stage: &Stage, receiver: &Receiver) -> Check
         evidence.extend(sources::said(receiver));
     }
     let timing = threshold.metric.is_duration() || threshold.metric == Metric::RequestsPerSecond;
-    if timing && stage.generator.healthy != Some(true) && outcome != Judgement::Unknown {
+    if timing
+        && stage.kind != watched::KIND
+        && stage.generator.healthy != Some(true)
+        && outcome != Judgement::Unknown
+    {
         outcome = Judgement::Unknown;
         let why = match stage.generator.healthy {
             Some(_) => "the load generator, not the target, was the limit in this stage",

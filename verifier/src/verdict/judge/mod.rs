@@ -14,6 +14,7 @@ mod spans;
 mod tail;
 mod tasks;
 mod traces;
+mod watched;
 
 pub use checks::unfit;
 pub use distribution::{distribution, fewest_samples, percentile_ns};
@@ -47,6 +48,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let mut checks = checks::all(timeline, &run, &stages, &receiver);
     checks.extend(sources::checks(timeline, &sources));
     checks.extend(checks::accounted(&services, &losses));
+    checks.extend(watched::arrived(timeline, &services, &receiver));
     let saturation = saturation::answer(timeline, &stages);
     checks.extend(saturation.as_ref().map(saturation::check));
     let outcome = checks::outcome(&checks);
@@ -68,6 +70,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     }
     let mut warnings = replicas::warnings(timeline, &stages);
     warnings.extend(sources::warnings(&sources));
+    warnings.extend(watched::warning(timeline));
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,
@@ -95,10 +98,14 @@ fn stage(
     let plan = &timeline.plan.stages[index];
     let duration = exchanges::duration_seconds(timeline, index);
     let (latency_ms, service_time_ms) = distribution::of_stage(timeline, index, None);
+    let (kind, size) = match timeline.watched() {
+        true => (watched::KIND.to_owned(), 0.0),
+        false => (plan.load.kind().to_owned(), plan.load.size()),
+    };
     Stage {
         name: plan.name.clone(),
-        kind: plan.load.kind().to_owned(),
-        size: plan.load.size(),
+        kind,
+        size,
         duration_seconds: duration,
         exchanges: exchanges::count(timeline, index, None),
         requested_per_second: plan.requested_rate(duration),
