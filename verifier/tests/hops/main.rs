@@ -53,9 +53,10 @@ fn jaeger_is_read_as_json_too_in_slices_that_are_halved() {
 
 #[test]
 fn a_memory_store_that_is_too_small_is_named_with_the_count() {
-    let Some(way) = Way::new(100, &["local"]) else {
+    let Some(mut way) = Way::new(100, &["local"]) else {
         return;
     };
+    way.drain = "8s";
     let sources = [way.file(), way.jaeger_grpc()];
     let verdict = way.run(&[&sources[0], &sources[1]], &["-R", "300", "-d", "2s"]);
     assert_eq!(outcome(&verdict, ""), "fail", "{verdict:#}");
@@ -96,6 +97,7 @@ fn a_killed_collector_with_storage_loses_nothing_for_jaeger() {
 /// Jaeger does not answer while the collector takes spans; then the collector is killed and comes again.
 fn killed_collector(configs: &[&str]) -> Option<serde_json::Value> {
     let mut way = Way::new(10_000, configs)?;
+    way.drain = "25s";
     let running = way.start(&[&way.jaeger_grpc()], &["-R", "200", "-d", "6s"]);
     way.accepted(300);
     way.jaeger.signal(Signal::STOP);
@@ -155,9 +157,10 @@ fn a_full_queue_makes_duplicates_in_the_other_branch() {
 
 #[test]
 fn a_collector_without_memory_refuses_and_the_service_still_has_the_spans() {
-    let Some(way) = Way::with(10_000, &["local"], &[("COLLECTOR_MEMORY_MIB", "8")]) else {
+    let Some(mut way) = Way::with(10_000, &["local"], &[("COLLECTOR_MEMORY_MIB", "2")]) else {
         return;
     };
+    way.drain = "8s";
     let verdict = way.run(&[&way.file()], &["-R", "100", "-d", "2s"]);
     assert_eq!(outcome(&verdict, ""), "fail", "{verdict:#}");
     assert!(
@@ -194,9 +197,10 @@ fn a_file_that_rotates_all_the_time_is_read_whole() {
 
 #[test]
 fn a_file_cut_short_can_not_tell() {
-    let Some(way) = Way::new(10_000, &["local"]) else {
+    let Some(mut way) = Way::new(10_000, &["local"]) else {
         return;
     };
+    way.drain = "8s";
     let running = way.start(&[&way.file()], &["-R", "200", "-d", "4s"]);
     way.accepted(300);
     // As a restart with `append: false` does, at moments at which now and then something was not read yet.
@@ -213,6 +217,55 @@ fn a_file_cut_short_can_not_tell() {
     assert!(missing > 0, "{file:#}");
     assert_eq!(outcome(&verdict, "coverage==1"), "unknown", "{verdict:#}");
     assert_eq!(loss(file, "unread"), missing, "{file:#}");
+}
+
+/// Somebody else's requests: no trace ids of ours, no rows of ours.
+#[test]
+fn traces_of_others_are_watched_and_judged_again_from_the_file() {
+    let Some(way) = Way::new(10_000, &["local"]) else {
+        return;
+    };
+    let watching = way.watch(&[&way.file(), &way.jaeger_grpc()], "3s");
+    let answers = (0..80)
+        .map(|_| way.predict())
+        .filter(|status| *status == 200);
+    assert_eq!(answers.count(), 80);
+    let verdict = watching.verdict();
+    assert_eq!(outcome(&verdict, "coverage==1"), "pass", "{verdict:#}");
+    assert_eq!(outcome(&verdict, "spans_arrived"), "pass", "{verdict:#}");
+    let stage = &verdict["stages"][0];
+    assert_eq!(
+        (&stage["kind"], &stage["exchanges"]["ok"]),
+        (&"watched".into(), &80.into())
+    );
+    assert_eq!(stage["spans_ms"]["model_inference"]["n"], 80);
+    assert_eq!(source(&verdict, "jaeger")["complete"], 80);
+    assert!(
+        verdict["warnings"]
+            .to_string()
+            .contains("not the verifier's own")
+    );
+
+    let again = way.judge_file(&way.collector.traces_file());
+    assert_eq!(outcome(&again, "coverage==1"), "pass", "{again:#}");
+    assert_eq!(again["stages"][0]["traces"]["complete"], 80);
+    assert_eq!(again["stages"][0]["spans_ms"], stage["spans_ms"]);
+
+    // Without the inference of one request.
+    let text = std::fs::read_to_string(way.collector.traces_file()).unwrap();
+    let lines = text.replacen("\"model_inference\"", "\"something_else\"", 1);
+    let other = way.collector.folder().join("other.json");
+    std::fs::write(&other, lines).unwrap();
+    let other = way.judge_file(&other);
+    assert_eq!(outcome(&other, "coverage==1"), "fail", "{other:#}");
+    let traces = &other["stages"][0]["traces"];
+    assert_eq!(
+        (
+            &traces["complete"],
+            &traces["missing_spans"]["model_inference"]
+        ),
+        (&79.into(), &1.into())
+    );
 }
 
 #[test]

@@ -1,23 +1,23 @@
 //! The whole way on free ports: service, collector, Jaeger; `run` drives it and gives the verdict.
 
-use crate::testbed::{Collector, Jaeger, collector, free_address, jaeger, wait_until};
+use crate::testbed::{Collector, Jaeger, collector, free_address, jaeger, post, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 const VERIFIER: &str = env!("CARGO_BIN_EXE_verifier");
 
-/// Time for Jaeger's half minute and for the collector's next try; a busy machine's generator is not judged here.
+/// A busy machine's generator is not judged here.
 const PLAN: &str = r#"
 name = "hops"
 thresholds = ["coverage==1"]
 generator = { max_lag_p99 = "60s", max_cpu = 1.0 }
-traces = { drain = "60s" }
+traces = { drain = "DRAIN" }
 [[stage]]
 name = "x"
 kind = "rate"
@@ -31,6 +31,8 @@ pub struct Way {
     service: Child,
     address: String,
     verifier_otlp: SocketAddr,
+    /// How long a run waits for traces.
+    pub drain: &'static str,
     pub collector: Collector,
     pub jaeger: Jaeger,
 }
@@ -89,6 +91,7 @@ impl Way {
             service,
             address,
             verifier_otlp,
+            drain: "60s",
             collector,
             jaeger,
         })
@@ -103,11 +106,9 @@ impl Way {
     }
 
     fn verifier(&self, sources: &[&str], load: &[&str]) -> (Command, PathBuf) {
-        static RUNS: AtomicU32 = AtomicU32::new(0);
-        let number = RUNS.fetch_add(1, Ordering::Relaxed);
-        let out = self.folder.path().join(format!("run-{number}"));
+        let out = self.next_folder();
         let plan = self.folder.path().join("plan.toml");
-        fs::write(&plan, PLAN).unwrap();
+        fs::write(&plan, PLAN.replace("DRAIN", self.drain)).unwrap();
         let mut command = Command::new(VERIFIER);
         command.args(["run", "--headless"]).arg(plan);
         command.args(["--url", &format!("http://{}", self.address)]);
@@ -137,6 +138,67 @@ impl Way {
 
     pub fn run(&self, sources: &[&str], load: &[&str]) -> Value {
         self.start(sources, load).verdict()
+    }
+
+    /// A watch of somebody else's load, from when it watches.
+    pub fn watch(&self, sources: &[&str], length: &str) -> Running {
+        let (out, mut command) = self.told("watch");
+        command.args([
+            "--headless",
+            "--for",
+            length,
+            "--url",
+            &format!("http://{}", self.address),
+        ]);
+        for source in sources {
+            command.args(["--traces", source]);
+        }
+        command.args([
+            "--collector",
+            &format!("http://{}/metrics", self.collector.metrics()),
+        ]);
+        command.args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"]);
+        let child = command.spawn().unwrap();
+        let journal = out.join("journal.jsonl");
+        let watches = || {
+            let text = fs::read_to_string(&journal).unwrap_or_default();
+            text.contains("stage_started")
+        };
+        wait_until(watches, || "it does not watch".into());
+        Running { child, out }
+    }
+
+    /// What is made of a file alone.
+    pub fn judge_file(&self, file: &Path) -> Value {
+        let (out, mut command) = self.told("judge");
+        let child = command.arg("--otlp").arg(file).spawn().unwrap();
+        Running { child, out }.verdict()
+    }
+
+    fn told(&self, word: &str) -> (PathBuf, Command) {
+        let out = self.next_folder();
+        let mut command = Command::new(VERIFIER);
+        command
+            .arg(word)
+            .arg("--out")
+            .arg(&out)
+            .current_dir(self.folder.path());
+        command.stdout(Stdio::null()).stdin(Stdio::null());
+        (out, command)
+    }
+
+    fn next_folder(&self) -> PathBuf {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        self.folder.path().join(format!("run-{number}"))
+    }
+
+    /// One prediction, asked for without a trace of our own; the answer's status.
+    pub fn predict(&self) -> u16 {
+        let body = r#"{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}"#;
+        post(self.address.parse().unwrap(), "/predict", body)
+            .unwrap()
+            .0
     }
 
     /// What the verifier says to a source that can not be read.
