@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Threshold, parse_duration};
+use crate::record::{Asked, KeepTraces, TraceLink};
 use crate::run::traces::Source;
 
 /// Drives load at a traced service, takes in every trace, and gives a verdict that can be re-computed.
@@ -29,7 +30,7 @@ pub enum Command {
     /// Drive a plan's load, collect every trace, judge, and write the run folder
     Run(Box<RunArgs>),
     /// Judge a run folder again: the same verdict, byte for byte, with no target
-    Judge(FolderArgs),
+    Judge(JudgeArgs),
     /// Print the verdict of a run folder
     Show(FolderArgs),
     /// Hold run B against run A, stage by stage, and tell regressions from noise
@@ -140,6 +141,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub otlp_http: Option<SocketAddr>,
 
+    /// Export the verifier's own client spans there when the load has ended, by OTLP/HTTP: http://127.0.0.1:4318/v1/traces
+    #[arg(long, value_name = "URL")]
+    pub export_client_spans: Option<String>,
+
+    /// What the reports shall hold
+    #[command(flatten)]
+    pub asked: AskedArgs,
+
     /// The run folder [default: runs/PLAN-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -159,6 +168,39 @@ pub struct RunArgs {
     /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
+}
+
+/// What the reports shall hold.
+#[derive(Debug, Args)]
+pub struct AskedArgs {
+    /// Traces that opentelemetry_traces/ holds: all, exemplars (a few of each class), none
+    /// [default: as when the run began, else exemplars]
+    #[arg(long, value_name = "WHICH")]
+    pub keep_traces: Option<KeepTraces>,
+    /// Where a trace can be looked at, for links in the reports: http://localhost:16686/trace/{trace_id}
+    #[arg(long, value_name = "URL")]
+    pub trace_link: Option<TraceLink>,
+}
+
+impl AskedArgs {
+    /// As the record keeps it.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            keep_traces: self.keep_traces,
+            trace_link: self.trace_link.clone(),
+        }
+    }
+}
+
+/// `verifier judge`.
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    /// The run folder, and how its verdict is printed
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// What the reports shall hold
+    #[command(flatten)]
+    pub asked: AskedArgs,
 }
 
 /// `verifier judge` and `verifier show`.

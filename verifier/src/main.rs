@@ -2,9 +2,9 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, RunArgs};
+use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, JudgeArgs, RunArgs};
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
-use verifier::record::RunFolder;
+use verifier::record::{Asked, RunFolder};
 use verifier::{run, verdict};
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
@@ -59,6 +59,8 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         collector: args.collector,
         otlp_grpc: args.otlp_grpc,
         otlp_http: args.otlp_http,
+        export_client_spans: args.export_client_spans,
+        asked: args.asked.asked(),
         out: args.out,
         workers: args.workers,
         headless: args.headless,
@@ -68,7 +70,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         },
     };
     let ended = run::run(plan, &setup)?;
-    let code = report(&ended.folder, args.json).unwrap_or_else(|error| {
+    let code = report(&ended.folder, setup.asked, args.json).unwrap_or_else(|error| {
         eprintln!("verifier: {error:#}");
         ExitCode::from(UNKNOWN)
     });
@@ -79,18 +81,17 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Judges the folder, prints the verdict, writes the reports: in this order, so that a full disk
-/// still leaves the verdict on the terminal.
-fn report(folder: &RunFolder, json: bool) -> anyhow::Result<ExitCode> {
-    let judged = verdict::judge_folder(folder)?;
-    print(&judged.verdict, json)?;
-    verdict::write_reports(folder, &judged)?;
+/// Judges the folder, prints the verdict, writes the reports.
+fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
+    let show = |verdict: &verdict::Verdict| print(verdict, json);
+    let verdict = verdict::judge_and_report(folder, asked, show)?;
     eprintln!("report: {}", folder.path().join("report.html").display());
-    Ok(ExitCode::from(judged.verdict.outcome.exit_code()))
+    Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
-fn judge(args: &FolderArgs) -> anyhow::Result<ExitCode> {
-    report(&RunFolder::open(&args.run)?, args.json)
+fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
+    let FolderArgs { run, json } = &args.folder;
+    report(&RunFolder::open(run)?, args.asked.asked(), *json)
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,7 @@ pub mod target;
 pub mod traces;
 
 use crate::plan::Plan;
-use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
+use crate::record::{Asked, Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
 use anyhow::{Context, Result, anyhow, bail};
 use progress::Progress;
 use std::net::{SocketAddr, TcpListener};
@@ -37,6 +37,10 @@ pub struct Setup {
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
     pub otlp_http: Option<SocketAddr>,
+    /// Where the verifier's own spans are exported to after the load, by OTLP/HTTP.
+    pub export_client_spans: Option<String>,
+    /// What was asked of the reports.
+    pub asked: Asked,
     /// The run folder; `None`: `runs/<plan>-<time>`.
     pub out: Option<PathBuf>,
     /// Load threads; `None`: half of the CPUs.
@@ -135,6 +139,9 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
+    if setup.asked != Asked::default() {
+        recorder.observe(Observation::ReportsAsked(setup.asked.clone()));
+    }
     let read = sources.iter().any(|source| *source != Source::Otlp);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
     match &setup.collector {
