@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Threshold, parse_duration};
+use crate::record::{Asked, KeepTraces, TraceLink};
 use crate::run::traces::Source;
 
 /// Drives load at a traced service, takes in every trace, and gives a verdict that can be re-computed.
@@ -146,6 +147,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub otlp_http: Option<SocketAddr>,
 
+    /// Export the verifier's own client spans there when the load has ended, by OTLP/HTTP: http://127.0.0.1:4318/v1/traces
+    #[arg(long, value_name = "URL")]
+    pub export_client_spans: Option<String>,
+
+    /// What the reports shall hold
+    #[command(flatten)]
+    pub asked: AskedArgs,
+
     /// The run folder [default: runs/PLAN-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -213,6 +222,32 @@ pub struct WatchArgs {
     /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
+
+    /// What the reports shall hold
+    #[command(flatten)]
+    pub asked: AskedArgs,
+}
+
+/// What the reports shall hold.
+#[derive(Debug, Args)]
+pub struct AskedArgs {
+    /// Traces that opentelemetry_traces/ holds: all, exemplars (a few of each class), none
+    /// [default: as when the run began, else exemplars]
+    #[arg(long, value_name = "WHICH")]
+    pub keep_traces: Option<KeepTraces>,
+    /// Where a trace can be looked at, for links in the reports: http://localhost:16686/trace/{trace_id}
+    #[arg(long, value_name = "URL")]
+    pub trace_link: Option<TraceLink>,
+}
+
+impl AskedArgs {
+    /// As the record keeps it.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            keep_traces: self.keep_traces,
+            trace_link: self.trace_link.clone(),
+        }
+    }
 }
 
 /// `verifier judge`.
@@ -237,6 +272,10 @@ pub struct JudgeArgs {
     /// Print verdict.json instead of the table
     #[arg(long)]
     pub json: bool,
+
+    /// What the reports shall hold
+    #[command(flatten)]
+    pub asked: AskedArgs,
 }
 
 /// `verifier show`.

@@ -4,7 +4,7 @@ use clap::Parser;
 use std::process::ExitCode;
 use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, JudgeArgs, RunArgs, WatchArgs};
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
-use verifier::record::RunFolder;
+use verifier::record::{Asked, RunFolder};
 use verifier::{run, verdict};
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
@@ -61,6 +61,8 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         collector: args.collector,
         otlp_grpc: args.otlp_grpc,
         otlp_http: args.otlp_http,
+        export_client_spans: args.export_client_spans,
+        asked: args.asked.asked(),
         out: args.out,
         workers: args.workers,
         headless: args.headless,
@@ -69,12 +71,12 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             insecure: args.insecure,
         },
     };
-    exit(&run::run(plan, &setup)?, args.json)
+    exit(&run::run(plan, &setup)?, setup.asked, args.json)
 }
 
 /// Judges what was recorded; what can not be judged is unknown.
-fn exit(ended: &run::Ended, json: bool) -> anyhow::Result<ExitCode> {
-    let code = report(&ended.folder, json).unwrap_or_else(|error| {
+fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
+    let code = report(&ended.folder, asked, json).unwrap_or_else(|error| {
         eprintln!("verifier: {error:#}");
         ExitCode::from(UNKNOWN)
     });
@@ -85,14 +87,12 @@ fn exit(ended: &run::Ended, json: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Judges the folder, prints the verdict, writes the reports: in this order, so that a full disk
-/// still leaves the verdict on the terminal.
-fn report(folder: &RunFolder, json: bool) -> anyhow::Result<ExitCode> {
-    let judged = verdict::judge_folder(folder)?;
-    print(&judged.verdict, json)?;
-    verdict::write_reports(folder, &judged)?;
+/// Judges the folder, prints the verdict, writes the reports.
+fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
+    let show = |verdict: &verdict::Verdict| print(verdict, json);
+    let verdict = verdict::judge_and_report(folder, asked, show)?;
     eprintln!("report: {}", folder.path().join("report.html").display());
-    Ok(ExitCode::from(judged.verdict.outcome.exit_code()))
+    Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
 fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
@@ -106,10 +106,11 @@ fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
         otlp_http: Some(args.otlp_http),
         out: args.out,
         headless: args.headless,
+        asked: args.asked.asked(),
         ..run::Setup::default()
     };
     let ended = run::found::watch(plan, &setup, args.length)?;
-    exit(&ended, args.json)
+    exit(&ended, setup.asked, args.json)
 }
 
 fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
@@ -118,7 +119,7 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
         (None, Some(file)) => run::found::read(load_plan(&args.plan)?, file, args.out.as_deref())?,
         (None, None) => anyhow::bail!("name a run folder, or a file with --otlp"),
     };
-    report(&folder, args.json)
+    report(&folder, args.asked.asked(), args.json)
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {

@@ -101,6 +101,15 @@ impl Plan {
         self.tasks.iter().map(of).collect()
     }
 
+    /// For each task, the name of the verifier's own span of it: method and path, without the query.
+    pub fn client_span_names(&self) -> Vec<String> {
+        let name = |task: &Task| {
+            let path = task.path.split('?').next().unwrap_or_default();
+            format!("{} {path}", task.method)
+        };
+        self.all_tasks().iter().map(name).collect()
+    }
+
     /// Names of all expected spans, each once, in the order of the tasks that expect them first.
     pub fn span_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();

@@ -35,6 +35,19 @@ pub enum Observation {
         /// The machine that generates the load.
         host: Host,
     },
+    /// What was asked of the reports.
+    ReportsAsked(super::Asked),
+    /// The verifier's own spans were exported, after the load.
+    ClientSpansExported {
+        /// Where to.
+        url: String,
+        /// Taken over there.
+        sent: u64,
+        /// Not taken over.
+        lost: u64,
+        /// Why the first of them was not.
+        error: Option<String>,
+    },
     /// The target answers.
     TargetReady {
         /// Where requests go.

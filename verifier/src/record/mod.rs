@@ -4,6 +4,8 @@
 pub mod clock;
 pub mod run_key;
 
+pub mod asked;
+pub mod client_span;
 pub mod dictionary;
 pub mod exchange;
 pub mod journal;
@@ -19,6 +21,8 @@ pub mod live;
 pub mod recorder;
 mod room;
 
+pub use asked::{Asked, KeepTraces, TraceLink};
+pub use client_span::ClientSpan;
 pub use clock::Clock;
 pub use completeness::{Completeness, Lacking};
 pub use dictionary::{Dictionary, Table};

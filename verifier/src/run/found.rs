@@ -5,8 +5,8 @@ use super::progress::Progress;
 use super::{CLOCKS_APART_NS, Ended, Setup, Signals, default_folder, finish, host, target};
 use crate::plan::{Load, Plan, Stage};
 use crate::record::{
-    Clock, Exchange, Observation, Outcome, Recorder, Recording, RunFolder, RunKey, Span, Table,
-    read_rows, write_whole,
+    Clock, Exchange, Observation, Outcome, Recorder, Recording, RunFolder, RunKey, Span, read_rows,
+    write_whole,
 };
 use crate::run::traces::{self, Source, Sources, Window};
 use anyhow::{Context, Result, bail, ensure};
@@ -40,6 +40,7 @@ pub fn watch(plan: Plan, setup: &Setup, length: Option<Duration>) -> Result<Ende
     let (folder, mut recording, clock) = begin(&plan, setup.out.as_deref())?;
     let recorder = recording.recorder();
     started(&recorder, &folder, clock.origin_unix_ns());
+    setup.tell_asked(&recorder);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
     setup.watch_collector(&mut sources, &recorder)?;
     let otlp = sources.otlp_addresses();
@@ -54,7 +55,7 @@ pub fn watch(plan: Plan, setup: &Setup, length: Option<Duration>) -> Result<Ende
         .build()?;
     let interrupted = runtime.block_on(look(&plan, setup, length, &recorder, &sources))?;
     sources.stop();
-    end(recording, &recorder, &folder, clock.origin_unix_ns())?;
+    end(&plan, recording, &folder, clock.origin_unix_ns())?;
     Ok(Ended {
         folder,
         interrupted,
@@ -78,7 +79,7 @@ pub fn read(plan: Plan, file: &Path, out: Option<&Path>) -> Result<RunFolder> {
     let origin_unix_ns = began - recorder.clock().now_ns().min(began);
     started(&recorder, &folder, origin_unix_ns);
     recorder.observe(Observation::StageStarted { stage: 0 });
-    end(recording, &recorder, &folder, origin_unix_ns)?;
+    end(&plan, recording, &folder, origin_unix_ns)?;
     Ok(folder)
 }
 
@@ -203,18 +204,14 @@ async fn settle(plan: &Plan, recorder: &Recorder, sources: &Sources, signals: &m
 }
 
 /// Makes the requests' rows of the first source's spans, and closes the books.
-fn end(
-    recording: Recording,
-    recorder: &Recorder,
-    folder: &RunFolder,
-    origin_unix_ns: u64,
-) -> Result<()> {
+fn end(plan: &Plan, recording: Recording, folder: &RunFolder, origin_unix_ns: u64) -> Result<()> {
+    let recorder = &recording.recorder();
     recorder.flush();
-    let root = recorder.intern(Table::SpanName, &root(folder)?);
     let mut spans = read_rows::<Span>(&folder.span_rows())?;
     spans.sort_unstable_by_key(|span| span.seq);
+    let expected = plan.span_names().len();
     let requests = spans.chunk_by(|a, b| a.seq == b.seq);
-    let rows = requests.filter_map(|spans| request(spans, root, origin_unix_ns));
+    let rows = requests.filter_map(|spans| request(spans, expected, origin_unix_ns));
     let rows: Vec<Exchange> = rows.collect();
     recorder.observe(Observation::StageEnded {
         stage: 0,
@@ -230,23 +227,18 @@ fn end(
     Ok(())
 }
 
-/// The name of the plan's root span.
-fn root(folder: &RunFolder) -> Result<String> {
-    let path = folder.plan();
-    let text = std::fs::read_to_string(&path)?;
-    let plan = Plan::parse(&text, &path.display().to_string())?;
-    let first = plan.span_names().first().map(|name| (*name).to_owned());
-    first.context("the plan expects no span")
-}
-
 /// One request, from its trace: as long as its root span, or where that is missing from its first span to its last.
 /// `None` of a trace that holds no span of those that the plan expects: it is of another kind of request.
-fn request(spans: &[Span], root: u16, origin_unix_ns: u64) -> Option<Exchange> {
-    // Expected spans have the first numbers, the root the very first.
-    let of_plan = || spans.iter().filter(|span| span.name < 16);
+fn request(spans: &[Span], expected: usize, origin_unix_ns: u64) -> Option<Exchange> {
+    // Expected spans have the first numbers, the root the very first of them.
+    let of_plan = || {
+        spans
+            .iter()
+            .filter(|span| usize::from(span.name) < expected)
+    };
     let from = of_plan().map(|span| span.start_unix_ns).min()?;
     let to = of_plan().map(|span| span.end_unix_ns).max()?;
-    let found = spans.iter().find(|span| span.name == root);
+    let found = spans.iter().find(|span| span.name == 0);
     let (from, to) = found.map_or((from, to), |root| (root.start_unix_ns, root.end_unix_ns));
     let on_clock = |unix_ns: u64| unix_ns.saturating_sub(origin_unix_ns).max(1);
     let status = found.map_or(0, |root| root.http_status);

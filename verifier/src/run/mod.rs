@@ -9,7 +9,7 @@ pub mod target;
 pub mod traces;
 
 use crate::plan::{Http, Plan};
-use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
+use crate::record::{Asked, Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use progress::Progress;
 use std::net::{SocketAddr, TcpListener};
@@ -38,6 +38,10 @@ pub struct Setup {
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
     pub otlp_http: Option<SocketAddr>,
+    /// Where the verifier's own spans are exported to after the load, by OTLP/HTTP.
+    pub export_client_spans: Option<String>,
+    /// What was asked of the reports.
+    pub asked: Asked,
     /// The run folder; `None`: `runs/<plan>-<time>`.
     pub out: Option<PathBuf>,
     /// Load threads; `None`: half of the CPUs.
@@ -84,6 +88,12 @@ impl Setup {
             self.listen(self.otlp_grpc, "--otlp-grpc", 4317)?,
             self.listen(self.otlp_http, "--otlp-http", 4318)?,
         )))
+    }
+
+    fn tell_asked(&self, recorder: &Recorder) {
+        if self.asked != Asked::default() {
+            recorder.observe(Observation::ReportsAsked(self.asked.clone()));
+        }
     }
 
     fn watch_collector(&self, sources: &mut Sources, recorder: &Recorder) -> Result<()> {
@@ -157,6 +167,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
+    setup.tell_asked(&recorder);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
     setup.watch_collector(&mut sources, &recorder)?;
     let target = match start_target(setup, sources.otlp_addresses(), &folder, &recorder) {

@@ -10,10 +10,10 @@ pub mod saturation;
 pub mod sources;
 
 pub use outcome::*;
-pub use report::{read_verdict, schema, to_json, to_text, write_reports};
+pub use report::{read_verdict, schema, to_json, to_text};
 
 use crate::plan::Plan;
-use crate::record::RunFolder;
+use crate::record::{Asked, RunFolder};
 use align::Timeline;
 use anyhow::{Context, Result};
 
@@ -32,15 +32,36 @@ pub struct Judged {
 /// # Errors
 /// When a file of the folder is missing or damaged before its last line or row.
 pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
+    with_timeline(folder, |timeline, others| judged(timeline, &others))
+}
+
+/// Judges the run, shows the verdict, and writes the reports into the folder: in this order, so that a full disk still
+/// leaves the verdict shown. What is `asked` goes before what was asked when the run began.
+///
+/// # Errors
+/// As [`judge_folder`], as `show` has them, and when a report can not be written.
+pub fn judge_and_report(
+    folder: &RunFolder,
+    asked: Asked,
+    show: impl FnOnce(&Verdict) -> Result<()>,
+) -> Result<Verdict> {
     with_timeline(folder, |timeline, others| {
-        let verdict = judge::judge(timeline, &others);
-        let pictures = report::Pictures::draw(timeline);
-        let legacy = report::Legacy::of(timeline, &verdict)?;
-        Ok(Judged {
-            verdict,
-            pictures,
-            legacy,
-        })
+        let judged = judged(timeline, &others)?;
+        show(&judged.verdict)?;
+        let asked = asked.or(Asked::of_journal(&timeline.recorded.journal));
+        report::write_reports(folder, timeline, &judged, &asked)?;
+        Ok(judged.verdict)
+    })
+}
+
+fn judged(timeline: &Timeline<'_>, others: &[judge::Beside]) -> Result<Judged> {
+    let verdict = judge::judge(timeline, others);
+    let pictures = report::Pictures::draw(timeline);
+    let legacy = report::Legacy::of(timeline, &verdict)?;
+    Ok(Judged {
+        verdict,
+        pictures,
+        legacy,
     })
 }
 

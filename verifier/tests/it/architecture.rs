@@ -132,7 +132,13 @@ fn crates_stay_in_their_homes() {
         ("plotters", &["verdict/report/"]),
         ("maud", &["verdict/report/"]),
         ("mio", &["run/load/"]),
-        ("csv", &["verdict/report/legacy/"]),
+        (
+            "csv",
+            &[
+                "verdict/report/legacy/",
+                "verdict/report/opentelemetry_traces/",
+            ],
+        ),
         ("hdrhistogram", &["verdict/report/legacy/"]),
         ("rustls", &["run/load/", "run/traces/client.rs"]),
         ("hyper_rustls", &["run/traces/client.rs"]),

@@ -15,6 +15,8 @@ mod same_bytes;
 mod schema;
 mod tasks;
 mod traces;
+mod traces_figures;
+mod traces_folder;
 mod unfinished;
 
 use verifier::verdict::{Check, Judgement, Stage, Verdict};

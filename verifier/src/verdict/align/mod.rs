@@ -116,6 +116,16 @@ impl<'a> Timeline<'a> {
         self.stages[index].clone().map(|row| self.row(row))
     }
 
+    /// Some of the stage's exchanges, by their places in it, each with its spans.
+    pub fn rows(
+        &self,
+        index: usize,
+        rows: std::ops::Range<usize>,
+    ) -> impl Iterator<Item = (&Exchange, &[Span])> {
+        let first = self.stages[index].start;
+        rows.map(move |row| self.row(first + row))
+    }
+
     /// The stage's exchanges alone, of all tasks or of one.
     pub fn exchanges(&self, index: usize, task: Option<u8>) -> impl Iterator<Item = &Exchange> {
         let exchanges = self.recorded.exchanges[self.stages[index].clone()].iter();

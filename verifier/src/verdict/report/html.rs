@@ -1,15 +1,21 @@
 //! `report.html`: one self-contained file, no script, no network; for a screen, a phone, a printer.
 
+use super::link::pieces;
 use super::pictures::{Bar, Pictures, Waterfall};
 use super::{charts, duration, grouped, known, parts, percent, text};
+use crate::record::TraceLink;
 use crate::verdict::outcome::{Check, Judgement, Stage, Verdict};
 use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("report.css");
 
-/// The page.
-pub(super) fn to_html(verdict: &Verdict, pictures: &Pictures) -> Result<String> {
+/// The page; trace ids lead to where the link says.
+pub(super) fn to_html(
+    verdict: &Verdict,
+    pictures: &Pictures,
+    link: Option<&TraceLink>,
+) -> Result<String> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -20,7 +26,7 @@ pub(super) fn to_html(verdict: &Verdict, pictures: &Pictures) -> Result<String> 
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (head(verdict))
+                (head(verdict, link))
                 main {
                     @if let Some(saturation) = &verdict.saturation { (section("Search", set(&parts::probes(saturation)))) }
                     (section("Stages", stages(verdict)))
@@ -31,10 +37,10 @@ pub(super) fn to_html(verdict: &Verdict, pictures: &Pictures) -> Result<String> 
                     }))
                     (section("Where the time went", attribution(verdict)?))
                     (section("Throughput", figure("Answers (blue) and failures (red) per second.", &charts::throughput(pictures)?)))
-                    (section("Traces", traces(verdict)))
-                    (section("HTTP outcome × span status", errors(verdict)))
-                    @if !pictures.waterfalls.is_empty() { (section("Single traces", waterfalls(pictures))) }
-                    (section("Checks", checks(&verdict.checks)))
+                    (section("Traces", traces(verdict, link)))
+                    (section("HTTP outcome × span status", errors(verdict, link)))
+                    @if !pictures.waterfalls.is_empty() { (section("Single traces", waterfalls(pictures, link))) }
+                    (section("Checks", checks(&verdict.checks, link)))
                     (section("Limits of this run", limits(verdict)))
                 }
             }
@@ -55,14 +61,24 @@ fn badge(outcome: Judgement) -> Markup {
     html! { span class={ "badge " (outcome.word().to_lowercase()) } { (outcome.word()) } }
 }
 
-fn head(verdict: &Verdict) -> Markup {
+/// The text, with its trace ids as links.
+fn linked(text: &str, link: Option<&TraceLink>) -> Markup {
+    html! { @for piece in pieces(text, link) {
+        @match piece.address {
+            Some(address) => a href=(address) { (piece.text) },
+            None => (piece.text),
+        }
+    } }
+}
+
+fn head(verdict: &Verdict, link: Option<&TraceLink>) -> Markup {
     let run = &verdict.run;
     html! {
         header {
             h1 { (badge(verdict.outcome)) " " (run.id) }
             ul.reasons {
-                @for reason in &verdict.reasons { li { (reason) } }
-                @for warning in &verdict.warnings { li { "Warning: " (warning) } }
+                @for reason in &verdict.reasons { li { (linked(reason, link)) } }
+                @for warning in &verdict.warnings { li { "Warning: " (linked(warning, link)) } }
             }
             dl {
                 div { dt { "Plan" } dd { (run.plan) @if let Some(seed) = run.seed { ", seed " (seed) } } }
@@ -137,7 +153,7 @@ fn attribution(verdict: &Verdict) -> Result<Markup> {
     })
 }
 
-fn traces(verdict: &Verdict) -> Markup {
+fn traces(verdict: &Verdict, link: Option<&TraceLink>) -> Markup {
     let sum = |of: fn(&Stage) -> u64| verdict.stages.iter().map(of).sum::<u64>();
     let planned = sum(|s| s.exchanges.planned);
     let funnel = [
@@ -177,7 +193,7 @@ fn traces(verdict: &Verdict) -> Markup {
         }
         (books(verdict))
         @if examples().next().is_some() {
-            ul { @for (stage, example) in examples() { li { (stage) ": " code { (example) } } } }
+            ul { @for (stage, example) in examples() { li { (stage) ": " code { (linked(example, link)) } } } }
         }
     }
 }
@@ -213,7 +229,7 @@ fn books(verdict: &Verdict) -> Markup {
     }
 }
 
-fn errors(verdict: &Verdict) -> Markup {
+fn errors(verdict: &Verdict, link: Option<&TraceLink>) -> Markup {
     let columns = ["no_error", "error", "no_root_span"];
     html! {
         div.scroll { table {
@@ -221,22 +237,22 @@ fn errors(verdict: &Verdict) -> Markup {
             tbody { @for stage in &verdict.stages { @for (outcome, row) in &stage.error_spans.matrix { tr {
                 td.stage { (stage.name) } td { (outcome) }
                 @for c in columns { td.n { (grouped(row.get(c).map_or(0, |cell| cell.count))) } }
-                td { code { (row.values().last().and_then(|cell| cell.examples.first()).map_or("", String::as_str)) } }
+                td { code { (linked(row.values().last().and_then(|cell| cell.examples.first()).map_or("", String::as_str), link)) } }
             } } } }
         } }
         @for stage in &verdict.stages { @for span in &stage.error_spans.spans {
             p { (stage.name) ": " (grouped(span.count)) " error spans " b { (span.name) } " " code { (span.detail) } ", e.g. "
-                code { (span.examples.first().map_or("", String::as_str)) } }
+                code { (linked(span.examples.first().map_or("", String::as_str), link)) } }
         } }
         @if verdict.stages.iter().all(|s| s.error_spans.spans.is_empty()) { p { "No span ended with an error status." } }
     }
 }
 
-fn waterfalls(pictures: &Pictures) -> Markup {
+fn waterfalls(pictures: &Pictures, link: Option<&TraceLink>) -> Markup {
     html! { @for w in &pictures.waterfalls {
         div.waterfall {
             h3 { (w.why) " · " (w.title) " · " (duration(w.length_ns as f64 / 1e6)) }
-            code { (w.trace_id) }
+            code { (linked(&w.trace_id, link)) }
             @for bar in &w.bars { (bar_row(w, bar)) }
         }
     } }
@@ -260,12 +276,12 @@ fn bar_row(w: &Waterfall, bar: &Bar) -> Markup {
     } }
 }
 
-fn checks(checks: &[Check]) -> Markup {
+fn checks(checks: &[Check], link: Option<&TraceLink>) -> Markup {
     html! { div.scroll { table {
         thead { tr { th { "" } th { "stage" } th { "check" } th { "evidence" } } }
         tbody { @for check in checks { tr {
             td { (badge(check.outcome)) } td.stage { (check.stage.as_deref().unwrap_or("")) } td { (check.name) }
-            td { @for line in &check.evidence { div { (line) } } }
+            td { @for line in &check.evidence { div { (linked(line, link)) } } }
         } } }
     } } }
 }

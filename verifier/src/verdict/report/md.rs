@@ -1,13 +1,15 @@
 //! `report.md`: the report in text.
 
+use super::link::pieces;
 use super::parts::{self, achieved};
 use super::text::{cause, seen_late};
 use super::{duration, grouped, known, percent};
+use crate::record::TraceLink;
 use crate::verdict::outcome::{Stage, Verdict};
 use std::fmt::Write;
 
-/// The report as Markdown.
-pub(super) fn to_markdown(verdict: &Verdict) -> String {
+/// The report as Markdown; trace ids lead to where the link says.
+pub(super) fn to_markdown(verdict: &Verdict, link: Option<&TraceLink>) -> String {
     let mut out = String::new();
     // Writing to a String does not fail; so all through this file.
     let _ = writeln!(
@@ -17,10 +19,10 @@ pub(super) fn to_markdown(verdict: &Verdict) -> String {
         escape(&verdict.run.id)
     );
     for reason in &verdict.reasons {
-        let _ = writeln!(out, "- {}", escape(reason));
+        let _ = writeln!(out, "- {}", linked(reason, link));
     }
     for warning in &verdict.warnings {
-        let _ = writeln!(out, "- Warning: {}", escape(warning));
+        let _ = writeln!(out, "- Warning: {}", linked(warning, link));
     }
     let run = &verdict.run;
     let _ = writeln!(
@@ -39,10 +41,10 @@ pub(super) fn to_markdown(verdict: &Verdict) -> String {
     }
     stages(&mut out, verdict);
     for stage in &verdict.stages {
-        stage_details(&mut out, stage);
+        stage_details(&mut out, stage, link);
     }
     books(&mut out, verdict);
-    checks(&mut out, verdict);
+    checks(&mut out, verdict, link);
     out
 }
 
@@ -77,7 +79,7 @@ fn stages(out: &mut String, verdict: &Verdict) {
     }
 }
 
-fn stage_details(out: &mut String, stage: &Stage) {
+fn stage_details(out: &mut String, stage: &Stage, link: Option<&TraceLink>) {
     let _ = writeln!(out, "\n## {}\n", escape(&stage.name));
     let t = &stage.traces;
     let _ = writeln!(
@@ -92,7 +94,7 @@ fn stage_details(out: &mut String, stage: &Stage) {
         t.orphan
     );
     for example in &t.examples {
-        let _ = writeln!(out, "- {}", escape(example));
+        let _ = writeln!(out, "- {}", linked(example, link));
     }
     for line in [cause(stage), seen_late(stage)].into_iter().flatten() {
         let _ = writeln!(out, "\n{}.\n", escape(&line));
@@ -133,7 +135,7 @@ fn stage_details(out: &mut String, stage: &Stage) {
             grouped(span.count),
             escape(&span.name),
             escape(&span.detail),
-            span.examples.first().map_or("", String::as_str)
+            linked(span.examples.first().map_or("", String::as_str), link)
         );
     }
 }
@@ -187,7 +189,7 @@ fn books(out: &mut String, verdict: &Verdict) {
     }
 }
 
-fn checks(out: &mut String, verdict: &Verdict) {
+fn checks(out: &mut String, verdict: &Verdict, link: Option<&TraceLink>) {
     let _ = writeln!(
         out,
         "\n## Checks\n\n| | check | stage | evidence |\n|---|---|---|---|"
@@ -202,11 +204,20 @@ fn checks(out: &mut String, verdict: &Verdict) {
             check
                 .evidence
                 .iter()
-                .map(|line| escape(line))
+                .map(|line| linked(line, link))
                 .collect::<Vec<_>>()
                 .join("; ")
         );
     }
+}
+
+/// The text, with its trace ids as links.
+fn linked(text: &str, link: Option<&TraceLink>) -> String {
+    let piece = |piece: super::link::Piece<'_>| match piece.address {
+        Some(address) => format!("[{}](<{address}>)", piece.text),
+        None => escape(piece.text),
+    };
+    pieces(text, link).into_iter().map(piece).collect()
 }
 
 /// Text of the plan or of a target, in a paragraph or a table cell: no markup, no line of its own.

@@ -4,7 +4,9 @@ mod charts;
 mod html;
 mod json;
 mod legacy;
+mod link;
 mod md;
+mod opentelemetry_traces;
 mod parts;
 mod pictures;
 mod text;
@@ -15,25 +17,37 @@ pub use pictures::{Bar, Pictures, Second, Spectrum, Waterfall};
 pub use text::to_text;
 
 use super::Judged;
-use crate::record::{RunFolder, write_whole};
+use super::align::Timeline;
+use crate::record::{Asked, RunFolder, write_whole};
 use anyhow::Result;
 
-/// Writes `verdict.json`, `report.html`, `report.md` and the files of `legacy/`, each whole or not at all.
+/// Writes `verdict.json`, `report.html`, `report.md`, the files of `legacy/` and of `opentelemetry_traces/`, each whole
+/// or not at all.
 ///
 /// # Errors
 /// When a file can not be written.
-pub fn write_reports(folder: &RunFolder, judged: &Judged) -> Result<()> {
+pub(super) fn write_reports(
+    folder: &RunFolder,
+    timeline: &Timeline<'_>,
+    judged: &Judged,
+    asked: &Asked,
+) -> Result<()> {
+    let Judged {
+        verdict, pictures, ..
+    } = judged;
+    let link = asked.trace_link.as_ref();
     let path = |name: &str| folder.path().join(name);
-    write_whole(&path("verdict.json"), to_json(&judged.verdict)?.as_bytes())?;
+    write_whole(&path("verdict.json"), to_json(verdict)?.as_bytes())?;
     write_whole(
         &path("report.md"),
-        md::to_markdown(&judged.verdict).as_bytes(),
+        md::to_markdown(verdict, link).as_bytes(),
     )?;
     write_whole(
         &path("report.html"),
-        html::to_html(&judged.verdict, &judged.pictures)?.as_bytes(),
+        html::to_html(verdict, pictures, link)?.as_bytes(),
     )?;
-    judged.legacy.write(folder)
+    judged.legacy.write(folder)?;
+    opentelemetry_traces::write(folder, timeline, verdict, pictures, asked)
 }
 
 /// Milliseconds for a person: three significant digits, and the unit that suits.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use verifier::plan::Plan;
 use verifier::record::{
-    Dictionary, Entry, Exchange, Host, Journal, Observation, Outcome, Receiver, RowWriter,
+    Asked, Dictionary, Entry, Exchange, Host, Journal, Observation, Outcome, Receiver, RowWriter,
     RunFolder, RunKey, Span, Table,
 };
-use verifier::verdict::{Judged, Verdict, judge_folder, read_verdict, to_json, write_reports};
+use verifier::verdict::{Verdict, judge_and_report, read_verdict, to_json};
 
 pub(super) const MS: u64 = 1_000_000;
 pub(super) const ORIGIN: u64 = 1_700_000_000_000_000_000;
@@ -252,9 +252,12 @@ impl OnDisk {
     /// Judges it, and holds what must hold of every verdict: reports are written, the verdict reads
     /// back as it was, is of the published schema, and its counts add up.
     pub(super) fn judge(&self) -> Verdict {
-        let judged: Judged = judge_folder(&self.folder).unwrap();
-        write_reports(&self.folder, &judged).unwrap();
-        let verdict = judged.verdict;
+        self.judge_asked(Asked::default())
+    }
+
+    /// The same, with what somebody asked of the reports.
+    pub(super) fn judge_asked(&self, asked: Asked) -> Verdict {
+        let verdict = judge_and_report(&self.folder, asked, |_| Ok(())).unwrap();
         assert_eq!(read_verdict(&self.folder).unwrap(), verdict);
         super::schema::assert_valid(&to_json(&verdict).unwrap());
         for stage in &verdict.stages {
