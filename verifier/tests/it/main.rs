@@ -6,6 +6,9 @@ mod architecture;
 mod load;
 mod otlp;
 mod otlp_stop;
+mod real_parts;
 mod run;
 mod target;
+#[path = "../testbed/mod.rs"]
+mod testbed;
 mod verdict;
