@@ -2,19 +2,23 @@
 #   docker build --target service  -t iris-prediction-api .
 #   docker build --target verifier -t iris-verifier .
 #   docker build --target sbom --output sbom .          what is inside, as CycloneDX
+# docker-compose.yaml also builds collector and jaeger: the public images, and a program that can ask them for their health.
 # For another processor: --platform linux/arm64 (or --build-arg TARGETARCH=arm64): it is cross-compiled, not emulated.
 # Needs BuildKit, which is docker's default since version 23.
 ARG RUST_VERSION=1.95.0
 ARG RUST_IMAGE=rust:${RUST_VERSION}-slim-bookworm
+ARG COLLECTOR_IMAGE=otel/opentelemetry-collector-contrib:0.159.0
+ARG JAEGER_IMAGE=jaegertracing/jaeger:2.13.0
 
 FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS toolchain
-ENV CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=never
 # auditable writes the list of dependencies into each executable; auditable2cdx makes an SBOM of that list.
 RUN cargo install --locked cargo-auditable@0.7.7 auditable2cdx@0.1.0
 
 ARG BUILDARCH
 ARG TARGETARCH
 WORKDIR /build
+# Line tables, three quarters of an executable's size, are of no use where nobody can attach a debugger.
+ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=debuginfo
 # glibc, linked statically: its allocator and its resolver are those that the project is measured and tested with.
 RUN set -eu; \
     case "$TARGETARCH" in \
@@ -58,13 +62,21 @@ RUN set -eu; \
 FROM scratch AS sbom
 COPY --from=build /out/sbom/ /
 
+FROM ${COLLECTOR_IMAGE} AS collector
+COPY --from=build /out/iris-prediction-api /iris-prediction-api
+HEALTHCHECK --interval=3s --timeout=3s --retries=10 CMD ["/iris-prediction-api", "healthcheck", "--url", "http://127.0.0.1:13133/"]
+
+FROM ${JAEGER_IMAGE} AS jaeger
+COPY --from=build /out/iris-prediction-api /iris-prediction-api
+HEALTHCHECK --interval=3s --timeout=3s --retries=10 CMD ["/iris-prediction-api", "healthcheck", "--url", "http://127.0.0.1:13134/status"]
+
 FROM scratch AS service
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/sbom/iris-prediction-api.cdx.json /usr/share/sbom/
 COPY --from=build /out/iris-prediction-api /
 USER 65532:65532
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=3s --start-period=2s --retries=3 CMD ["/iris-prediction-api", "healthcheck"]
+HEALTHCHECK --interval=3s --timeout=3s --retries=3 CMD ["/iris-prediction-api", "healthcheck"]
 ENTRYPOINT ["/iris-prediction-api"]
 
 FROM scratch AS verifier
