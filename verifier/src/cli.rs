@@ -102,12 +102,7 @@ pub struct RunArgs {
     pub thresholds: Vec<Threshold>,
 
     /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the iris service is started here
-    #[arg(
-        long,
-        visible_alias = "host",
-        value_name = "URL",
-        env = "VERIFIER_URL"
-    )]
+    #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
     pub url: Option<String>,
 
     /// Trust the certificate authorities in this PEM file, in place of the system's
