@@ -7,9 +7,21 @@ default:
 run *ARGS:
     cargo run --release -p verifier -- run {{ARGS}}
 
-# Every test; no network and no tool but cargo
+# Every test; no network and no tool but cargo. Those of the real parts are skipped, and say so, without `just testbed`
 test:
     cargo test --workspace
+
+# Installs the real parts for tests and up-local, pinned, into a cache: our collector, Jaeger; needs Go
+testbed:
+    testbed/install
+
+# Service, collector and Jaeger on this machine; `verifier`: the collector sends to a verifier, too; `durable`: queues on disk
+up-local *ARGS:
+    testbed/local up {{ARGS}}
+
+# Ends what up-local has started
+down-local:
+    testbed/local down
 
 # The fault matrix at saturation: collectors in trouble, signals, books and verdict to the span; about ten minutes
 faults *ARGS:

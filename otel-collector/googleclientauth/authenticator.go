@@ -38,27 +38,24 @@ func (a *authenticator) Start(_ context.Context, _ component.Host) error {
 // Shutdown has nothing to stop.
 func (a *authenticator) Shutdown(context.Context) error { return nil }
 
-// RoundTripper puts a token and the projects on every request.
+// RoundTripper puts a token and the project on every request.
 func (a *authenticator) RoundTripper(base http.RoundTripper) (http.RoundTripper, error) {
 	if a.tokens == nil {
 		return nil, errors.New("google_client_auth: asked before it was started")
 	}
-	return &oauth2.Transport{Source: a.tokens, Base: &projects{config: a.config, base: base}}, nil
+	return &oauth2.Transport{Source: a.tokens, Base: &inProject{project: a.config.Project, base: base}}, nil
 }
 
-// projects adds Google's system parameters, https://cloud.google.com/apis/docs/system-parameters.
-type projects struct {
-	config *Config
-	base   http.RoundTripper
+// inProject names the project, as contrib's extension does.
+type inProject struct {
+	project string
+	base    http.RoundTripper
 }
 
 // RoundTrip may write to the request: oauth2.Transport has already cloned it.
-func (p *projects) RoundTrip(request *http.Request) (*http.Response, error) {
-	if p.config.Project != "" {
-		request.Header.Set("X-Goog-Project-ID", p.config.Project)
-	}
-	if p.config.QuotaProject != "" {
-		request.Header.Set("X-Goog-User-Project", p.config.QuotaProject)
+func (p *inProject) RoundTrip(request *http.Request) (*http.Response, error) {
+	if p.project != "" {
+		request.Header.Set("X-Goog-Project-ID", p.project)
 	}
 	return p.base.RoundTrip(request)
 }

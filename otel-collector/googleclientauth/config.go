@@ -1,5 +1,5 @@
 // Package googleclientauth lets HTTP exporters of the OpenTelemetry Collector sign in at Google with the credentials
-// of their environment (Application Default Credentials). It takes the name and the two settings of contrib's
+// of their environment (Application Default Credentials). It has the name and the one setting of contrib's
 // googleclientauthextension that gke.yaml needs, so that both run the same configuration.
 package googleclientauth
 
@@ -14,8 +14,6 @@ import (
 type Config struct {
 	// Project takes the spans that carry no gcp.project_id. Empty: the project of the credentials.
 	Project string `mapstructure:"project"`
-	// QuotaProject pays for the requests. Empty: that of the credentials.
-	QuotaProject string `mapstructure:"quota_project"`
 }
 
 // NewFactory makes the extension google_client_auth.

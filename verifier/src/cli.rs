@@ -127,6 +127,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "SOURCE")]
     pub traces: Vec<Source>,
 
+    /// The metrics of the collector on the way, whose books tell where spans were lost
+    /// [default: http://127.0.0.1:8888/metrics, if it answers, where traces are read from somewhere]
+    #[arg(long, value_name = "URL")]
+    pub collector: Option<String>,
+
     /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317 with --url, else a free port]
     #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_GRPC")]
     pub otlp_grpc: Option<SocketAddr>,

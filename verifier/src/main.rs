@@ -56,6 +56,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         url: args.url,
         replicas: args.replicas,
         traces: args.traces,
+        collector: args.collector,
         otlp_grpc: args.otlp_grpc,
         otlp_http: args.otlp_http,
         out: args.out,

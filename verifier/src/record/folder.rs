@@ -126,12 +126,21 @@ impl RunFolder {
     /// # Errors
     /// When a file is missing, unreadable or damaged before its last line or row.
     pub fn read(&self) -> Result<Recorded> {
+        let mut recorded = self.read_without_spans()?;
+        recorded.spans = self.read_spans_of(0, "", &mut recorded.dictionary)?;
+        Ok(recorded)
+    }
+
+    /// The journal and the exchanges.
+    ///
+    /// # Errors
+    /// As [`RunFolder::read`].
+    pub fn read_without_spans(&self) -> Result<Recorded> {
         let mut recorded = self.read_journal()?;
         recorded.exchanges = match self.exchanges_parquet() {
             path if path.is_file() => parquet::read_exchanges(&path)?,
             _ => read_rows::<Exchange>(&self.exchange_rows())?,
         };
-        recorded.spans = self.read_spans_of(0, "", &mut recorded.dictionary)?;
         Ok(recorded)
     }
 

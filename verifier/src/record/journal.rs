@@ -126,6 +126,8 @@ pub enum Observation {
     },
     /// The books of one source of traces since the run's start. The last one of each source counts.
     Receiver(Receiver),
+    /// The collector's own books, as its `/metrics` gave them.
+    CollectorBooks(CollectorBooks),
     /// A service process's own span books, as its `/metrics` or its last words gave them.
     ServiceBooks(ServiceBooks),
     /// All load has ended; the run waits for the traces that are still on their way.
@@ -215,6 +217,37 @@ pub struct ServiceBooks {
     pub last: bool,
 }
 
+/// What a collector says of spans since its start. Per exporter:
+/// `accepted = sent + send_failed + enqueue_failed + queue`, but for what is under way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CollectorBooks {
+    /// Where they were read.
+    pub place: String,
+    /// Since when it runs, by itself. Where that shrinks, another process has taken over.
+    pub uptime_seconds: f64,
+    /// Spans that its receivers took over.
+    pub accepted: u64,
+    /// Spans that they refused, for want of memory or of room in a queue: the sender knows.
+    pub refused: u64,
+    /// Spans that they could not take for another reason.
+    pub failed: u64,
+    /// By exporter.
+    pub exporters: std::collections::BTreeMap<String, ExporterBooks>,
+}
+
+/// What one exporter of a collector says of spans.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExporterBooks {
+    /// Taken over by the backend.
+    pub sent: u64,
+    /// Given up: refused for good, or after the last retry.
+    pub send_failed: u64,
+    /// Not taken into its queue.
+    pub enqueue_failed: u64,
+    /// In its queue, in spans where the queue is sized by items.
+    pub queue: u64,
+}
+
 /// The books of one source of traces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receiver {
@@ -227,6 +260,9 @@ pub struct Receiver {
     /// Why a source can not have given all that it has, in words: a truncated file, an answer cut at its limit.
     #[serde(default)]
     pub incomplete: Vec<String>,
+    /// What a source is known to have lost of what it was given, in words: a memory store that evicted.
+    #[serde(default)]
+    pub lost: Vec<String>,
     /// Export requests answered, or answers read.
     pub requests: u64,
     /// Bytes of their bodies, as they came over the wire.

@@ -24,7 +24,8 @@ pub use dictionary::{Dictionary, Table};
 pub use exchange::{Exchange, Outcome};
 pub use folder::{Recorded, RunFolder, sources, write_whole};
 pub use journal::{
-    Entry, Host, Journal, Observation, Receiver, Second, ServiceBooks, read_journal,
+    CollectorBooks, Entry, ExporterBooks, Host, Journal, Observation, Receiver, Second,
+    ServiceBooks, read_journal,
 };
 pub use live::{Live, MOST_SOURCES, Sketch};
 pub use recorder::{Expected, Recorder, Recording};

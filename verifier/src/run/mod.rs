@@ -1,6 +1,7 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+mod exposition;
 pub mod load;
 pub mod progress;
 pub mod target;
@@ -29,6 +30,9 @@ pub struct Setup {
     pub replicas: u16,
     /// Where traces come from; the first is judged, the others are held against it. Empty: the own receiver.
     pub traces: Vec<Source>,
+    /// Where the collector on the way shows its own books; `None`: the usual place with a URL and sources that are read,
+    /// if something answers there.
+    pub collector: Option<String>,
     /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
@@ -107,7 +111,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .clone()
         .unwrap_or_else(|| default_folder(&plan.name, clock));
     let sources = setup.sources()?;
-    Sources::check(&sources)?;
+    Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = match sources.contains(&Source::Otlp) {
         true => Some((
             setup.listen(setup.otlp_grpc, "--otlp-grpc", 4317)?,
@@ -131,7 +135,14 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
-    let sources = Sources::start(&sources, listeners, &mut recording)?;
+    let read = sources.iter().any(|source| *source != Source::Otlp);
+    let mut sources = Sources::start(&sources, listeners, &mut recording)?;
+    match &setup.collector {
+        Some(url) => sources.watch_collector(url, &recorder)?,
+        // Without them the verdict knows of fewer hops, and says so.
+        None if read => drop(sources.watch_collector(traces::COLLECTOR, &recorder)),
+        None => {}
+    }
     let target = match start_target(setup, sources.otlp_addresses(), &folder, &recorder) {
         Ok(target) => target,
         Err(error) => {
@@ -270,7 +281,8 @@ impl Conductor<'_> {
             from_unix_ns: from_unix_ns.saturating_sub(CLOCKS_APART_NS),
             to_unix_ns: self.unix_now_ns() + CLOCKS_APART_NS,
         });
-        self.drain(&mut signals, &mut progress, &mut tick).await;
+        self.drain(sources, &mut signals, &mut progress, &mut tick)
+            .await;
         books.last_words().await;
         Ok((self.interrupted, target))
     }
@@ -299,9 +311,11 @@ impl Conductor<'_> {
         }))
     }
 
-    /// Waits until every exchange has its trace, or the plan's deadline.
+    /// Waits until every exchange has its trace, or the plan's deadline, which does not run while a source that holds
+    /// everything is still being read.
     async fn drain(
         &mut self,
+        sources: &Sources,
         signals: &mut Signals,
         progress: &mut Progress,
         tick: &mut tokio::time::Interval,
@@ -316,20 +330,24 @@ impl Conductor<'_> {
         if self.plan.span_names().is_empty() {
             return;
         }
-        let deadline = tokio::time::sleep(self.plan.traces.drain);
-        tokio::pin!(deadline);
+        let mut left = self.plan.traces.drain;
+        let mut last_ns = recorder.clock().now_ns();
         let mut look = tokio::time::interval(Duration::from_millis(10));
         loop {
             let (expected, complete) = counts();
-            if complete >= expected || live.failure().is_some() {
+            if complete >= expected || left.is_zero() || live.failure().is_some() {
                 break;
             }
             tokio::select! {
-                () = &mut deadline => break,
                 signal = signals.next() => self.interrupt(signal),
                 _ = tick.tick() => progress.drain(&self.recorder),
                 _ = look.tick() => {}
             }
+            let now_ns = recorder.clock().now_ns();
+            if self.interrupted || !sources.behind() {
+                left = left.saturating_sub(Duration::from_nanos(now_ns - last_ns));
+            }
+            last_ns = now_ns;
         }
         progress.end();
     }

@@ -7,6 +7,7 @@ pub mod judge;
 pub mod outcome;
 pub mod report;
 pub mod saturation;
+pub mod sources;
 
 pub use outcome::*;
 pub use report::{read_verdict, schema, to_json, to_text, write_reports};
@@ -31,8 +32,8 @@ pub struct Judged {
 /// # Errors
 /// When a file of the folder is missing or damaged before its last line or row.
 pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
-    with_timeline(folder, |timeline| {
-        let verdict = judge::judge(timeline);
+    with_timeline(folder, |timeline, others| {
+        let verdict = judge::judge(timeline, &others);
         let pictures = report::Pictures::draw(timeline);
         let legacy = report::Legacy::of(timeline, &verdict)?;
         Ok(Judged {
@@ -43,16 +44,25 @@ pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
     })
 }
 
-/// Reads and joins the run that the folder holds, and lets it go when `seen` has seen it.
+/// Reads and joins the run that the folder holds, and lets it go when `seen` has seen it. Sources of traces are joined
+/// one after the other, the first last: so that no two of them are in memory at once.
 fn with_timeline<T>(
     folder: &RunFolder,
-    seen: impl FnOnce(&Timeline<'_>) -> Result<T>,
+    seen: impl FnOnce(&Timeline<'_>, Vec<judge::Beside>) -> Result<T>,
 ) -> Result<T> {
     let path = folder.plan();
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let mut plan = Plan::parse(&text, &path.display().to_string())?;
-    let recorded = folder.read()?;
+    let recorded = folder.read_without_spans()?;
     plan.stages.extend(align::planned_stages(&recorded)?);
-    seen(&Timeline::new(&plan, recorded))
+    let sources = crate::record::sources(&recorded.journal);
+    let mut timeline = Timeline::new(&plan, recorded);
+    let mut others = Vec::new();
+    for (number, name) in sources.iter().skip(1) {
+        timeline.join(|dictionary| folder.read_spans_of(*number, name, dictionary))?;
+        others.push(judge::beside(&timeline, *number));
+    }
+    timeline.join(|dictionary| folder.read_spans_of(0, "", dictionary))?;
+    seen(&timeline, others)
 }

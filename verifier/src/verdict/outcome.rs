@@ -2,6 +2,7 @@
 
 pub use super::figures::{LoadWorker, Replica, TaskFigures};
 pub use super::saturation::{Limit, Probe, Saturation};
+pub use super::sources::{Collector, Exporter, TraceSource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,11 +64,17 @@ pub struct Verdict {
     /// The answer of a plan that searches; else `null`.
     #[serde(default)]
     pub saturation: Option<Saturation>,
-    /// The trace receiver's books.
+    /// The books of the first source of traces.
     pub receiver: Receiver,
+    /// Every source of traces; the figures of the stages are of the first.
+    #[serde(default)]
+    pub sources: Vec<TraceSource>,
+    /// The collector's books, where they were read.
+    #[serde(default)]
+    pub collector: Option<Collector>,
     /// The span books of each process of the target, as far as it shows them.
     pub services: Vec<Service>,
-    /// Where the spans that did not come were lost.
+    /// Where the spans that are missing in the first source were lost.
     pub losses: Losses,
     /// How far each sender's clock can be off, from server spans that must lie inside their exchanges.
     pub clocks: Vec<SenderClock>,
@@ -322,10 +329,10 @@ pub struct Generator {
     pub workers: Vec<LoadWorker>,
 }
 
-/// The trace receiver's books.
+/// The books of a source of traces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Receiver {
-    /// Export requests answered.
+    /// Export requests answered, or answers read.
     pub requests: u64,
     /// Spans of this run.
     pub spans: u64,
@@ -337,8 +344,17 @@ pub struct Receiver {
     pub malformed_spans: u64,
     /// Export requests refused.
     pub refused_requests: u64,
-    /// Why, of the first few.
+    /// Why they were refused, or reads failed, of the first few.
     pub refused_examples: Vec<String>,
+    /// Reads that failed, of a source that is read from.
+    #[serde(default)]
+    pub failed_reads: u64,
+    /// Why not all that the source has may have been read.
+    #[serde(default)]
+    pub incomplete: Vec<String>,
+    /// What the source is known to have lost.
+    #[serde(default)]
+    pub lost: Vec<String>,
 }
 
 /// A process's own span books: `started + recovered = queued + acknowledged + sum(lost) + left_on_disk`.
@@ -390,8 +406,14 @@ pub struct Loss {
 pub enum Place {
     /// In the service; its books say so.
     Service,
-    /// Between the service, to whom it was acknowledged, and the receiver.
+    /// Between the service, to whom it was acknowledged, and the next hop whose books are known.
     OnTheWay,
+    /// In the collector; its books say so.
+    Collector,
+    /// In the backend, which the collector's exporter had handed it over to.
+    Backend,
+    /// Nowhere, perhaps: the source was not read whole.
+    Unread,
     /// In a process that was killed, with its books.
     EndedProcess,
     /// Nowhere: by the books of every process no such span ended in it.
@@ -406,6 +428,9 @@ impl Place {
         match self {
             Place::Service => "lost in the service",
             Place::OnTheWay => "lost on the way",
+            Place::Collector => "lost in the collector",
+            Place::Backend => "lost in the backend",
+            Place::Unread => "not read (cannot tell)",
             Place::EndedProcess => "lost with a process",
             Place::NeverMade => "never made",
             Place::Unknown => "lost in an unknown place",

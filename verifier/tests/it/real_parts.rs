@@ -82,15 +82,18 @@ fn a_span_comes_out_of_jaeger_and_the_file_and_is_counted() {
     );
 }
 
-/// A span that the collector acknowledged while Jaeger was down; then the collector is killed, and both come back.
-fn killed_with_a_full_queue(configs: &[&str]) -> Option<(Jaeger, Collector)> {
+/// A span that the collector acknowledged while Jaeger was down; then the collector ends so, and both come back.
+fn ended_with_a_queue(
+    configs: &[&str],
+    end: impl FnOnce(&mut Collector),
+) -> Option<(Jaeger, Collector)> {
     let mut jaeger = jaeger(100)?;
     jaeger.stop();
     let mut collector = collector(configs, &to(&jaeger)).unwrap();
     send(&collector, 1);
     let queued = format!("otelcol_exporter_queue_size{JAEGER}");
     assert_eq!(collector.metric(&queued), Some(1.0));
-    collector.kill();
+    end(&mut collector);
     collector.start();
     jaeger.start();
     send(&collector, 2);
@@ -100,15 +103,26 @@ fn killed_with_a_full_queue(configs: &[&str]) -> Option<(Jaeger, Collector)> {
 
 #[test]
 fn a_durable_queue_outlives_a_killed_collector() {
-    let Some((jaeger, collector)) = killed_with_a_full_queue(&["local", "durable"]) else {
+    let ended = ended_with_a_queue(&["local", "durable"], |collector| collector.kill());
+    let Some((jaeger, collector)) = ended else {
         return;
     };
     comes_out(&jaeger, &collector, 1);
 }
 
 #[test]
-fn a_queue_in_memory_does_not() {
-    let Some((jaeger, collector)) = killed_with_a_full_queue(&["local"]) else {
+fn a_durable_queue_outlives_a_stopped_collector() {
+    let ended = ended_with_a_queue(&["local", "durable"], |collector| collector.stop());
+    let Some((jaeger, collector)) = ended else {
+        return;
+    };
+    comes_out(&jaeger, &collector, 1);
+}
+
+#[test]
+fn a_queue_in_memory_goes_with_a_killed_collector() {
+    let ended = ended_with_a_queue(&["local"], |collector| collector.kill());
+    let Some((jaeger, collector)) = ended else {
         return;
     };
     assert_eq!(asked(&jaeger, 1).0, 404);

@@ -1,6 +1,7 @@
 //! The service's own span books: its `/metrics` text, or the last lines of its log, in; journal lines out.
 
 use crate::record::{Observation, Recorder, ServiceBooks};
+use crate::run::exposition::Sample;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{Request, header};
@@ -130,12 +131,12 @@ async fn get(url: &str) -> Result<ServiceBooks> {
 fn from_metrics(text: &str) -> Option<ServiceBooks> {
     let mut books = ServiceBooks::default();
     let mut found = false;
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((name, labels, value)) = sample(line) else {
+    for line in text.lines() {
+        let Some(sample) = Sample::read(line) else {
             continue;
         };
-        let label = |wanted| labels.get(wanted).map_or("", String::as_str);
-        match name {
+        let (label, value) = (|name| sample.label(name), sample.count());
+        match sample.name {
             "target_info" => books.source = label("service_instance_id").to_owned(),
             "otel_sdk_span_started_total" => (books.started, found) = (value, true),
             "otel_sdk_processor_span_queue_size" | "otel_sdk_exporter_span_inflight" => {
@@ -151,43 +152,6 @@ fn from_metrics(text: &str) -> Option<ServiceBooks> {
         }
     }
     found.then_some(books)
-}
-
-/// Name, labels and whole-numbered value of one sample.
-fn sample(line: &str) -> Option<(&str, BTreeMap<&str, String>, u64)> {
-    let (series, rest) = match line.find('{') {
-        Some(brace) => (&line[..brace], &line[brace + 1..]),
-        None => line.split_once(' ')?,
-    };
-    let mut labels = BTreeMap::new();
-    let mut rest = rest;
-    if line.contains('{') {
-        while let Some((name, tail)) = rest.split_once("=\"") {
-            let end = closing_quote(tail)?;
-            labels.insert(
-                name,
-                tail[..end].replace("\\\"", "\"").replace("\\\\", "\\"),
-            );
-            rest = tail[end + 1..].trim_start_matches(',');
-            if rest.starts_with('}') {
-                break;
-            }
-        }
-        rest = rest.strip_prefix('}')?.trim_start();
-    }
-    let value: f64 = rest.split(' ').next()?.parse().ok()?;
-    let whole = value.is_finite() && value >= 0.0;
-    whole.then_some((series, labels, value as u64))
-}
-
-/// Where a label's value ends.
-fn closing_quote(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.bytes().position(|byte| {
-        let closes = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        closes
-    })
 }
 
 /// A process's last books, from the line that it logs when it has ended well.

@@ -1,10 +1,13 @@
 //! From a decoded message to the run's span rows, and the receiver's books.
 
 use super::decode::{RawSpan, walk};
+use super::json::walk_json;
+use super::reading::Missing;
 use super::texts::Texts;
 use super::wire::Malformed;
 use crate::record::run_key::hex;
 use crate::record::{Receiver, Recorder, RunKey, Span, Table};
+use std::ops::RangeInclusive;
 use thiserror::Error;
 
 /// Distinct foreign trace ids, and refusals, that are kept as examples.
@@ -32,12 +35,58 @@ pub struct Taken {
     pub malformed: u64,
 }
 
+/// Bytes that hold spans.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// `ExportTraceServiceRequest`, or `TracesData`, which looks the same on the wire.
+    Protobuf(&'a [u8]),
+    /// The same as OTLP/JSON.
+    Json(&'a [u8]),
+}
+
+/// Which spans of a message are taken in.
+pub struct Wanted<'a> {
+    /// When they began, Unix nanoseconds.
+    pub began: RangeInclusive<u64>,
+    /// Of traces that are not whole: what these lack, and no span of another run.
+    pub missing: Option<&'a Missing>,
+}
+
+/// All of them.
+impl Default for Wanted<'_> {
+    fn default() -> Self {
+        Wanted {
+            began: 0..=u64::MAX,
+            missing: None,
+        }
+    }
+}
+
+impl Message<'_> {
+    fn bytes(self) -> usize {
+        let (Message::Protobuf(bytes) | Message::Json(bytes)) = self;
+        bytes.len()
+    }
+
+    pub(super) fn walk(self, span: impl FnMut(&[u8], &RawSpan<'_>)) -> Result<(), NotTaken> {
+        match self {
+            Message::Protobuf(bytes) => walk(bytes, span).map_err(NotTaken::Malformed),
+            Message::Json(text) => {
+                walk_json(text, span).map_err(|error| NotTaken::NoJson(error.to_string()))
+            }
+        }
+    }
+}
+
 /// Why a message was not taken in: nothing of it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotTaken {
     /// The sender's fault: it would be malformed the next time, too.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// As that.
+    #[error("no OTLP/JSON: {0}")]
+    NoJson(String),
     /// The verifier's: to acknowledge would be a lie.
     #[error("the verifier can not record any more: {0}")]
     NotRecording(String),
@@ -66,35 +115,37 @@ impl Intake {
     /// # Errors
     /// When the message is malformed, or recording has failed; nothing of it is then recorded.
     pub fn take(&mut self, message: &[u8], wire_bytes: u64) -> Result<Taken, NotTaken> {
-        self.take_where(message, wire_bytes, |_| true)
+        self.take_wanted(Message::Protobuf(message), wire_bytes, &Wanted::default())
     }
 
-    /// Takes in those spans of this run of which `wanted` says so: a source that is read more than once gives the
-    /// same span again. What is not wanted is not counted.
+    /// Takes in the spans that are wanted: a source that is read more than once gives the same span again. What is not
+    /// wanted is not counted.
     ///
     /// # Errors
     /// As [`Intake::take`].
-    pub fn take_where(
+    pub fn take_wanted(
         &mut self,
-        message: &[u8],
+        message: Message<'_>,
         wire_bytes: u64,
-        mut wanted: impl FnMut(&Span) -> bool,
+        wanted: &Wanted<'_>,
     ) -> Result<Taken, NotTaken> {
         if let Some(error) = self.recorder.live().failure() {
             return Err(NotTaken::NotRecording(error));
         }
-        let mut rows = Vec::with_capacity(message.len() / 128);
+        let mut rows = Vec::with_capacity(message.bytes() / 128);
         let mut taken = Taken::default();
         let arrived_ns = self.recorder.clock().now_ns();
         let key = self.recorder.key();
         let mut foreign = Vec::new();
-        walk(message, |source, raw| match identify(key, raw) {
+        message.walk(|source, raw| match identify(key, raw) {
+            _ if !wanted.began.contains(&raw.start_unix_ns) => {}
             Whose::Ours(seq) => {
                 let row = self.row(seq, source, raw, arrived_ns);
-                if wanted(&row) {
+                if wanted.missing.is_none_or(|missing| missing.lacks(&row)) {
                     rows.push(row);
                 }
             }
+            Whose::Foreign(_) if wanted.missing.is_some() => {}
             Whose::Foreign(trace_id) => {
                 taken.foreign += 1;
                 if foreign.len() < EXAMPLES && !foreign.contains(&trace_id) {
@@ -165,6 +216,11 @@ impl Intake {
     /// Says why the source can not give all that it was given.
     pub fn incomplete(&mut self, why: &str) {
         example(&mut self.books.incomplete, why);
+    }
+
+    /// Says what the source is known to have lost of what it was given.
+    pub fn lost(&mut self, why: &str) {
+        example(&mut self.books.lost, why);
     }
 
     /// The books so far.

@@ -6,8 +6,12 @@ mod reading;
 mod source;
 mod sources;
 
+mod collector_books;
 mod collector_file;
 mod jaeger;
+
+mod client;
+mod slices;
 
 mod answer;
 mod grpc;
@@ -20,10 +24,12 @@ mod intake;
 mod texts;
 
 mod decode;
+mod json;
 mod wire;
 
 pub use decode::{RawSpan, walk};
-pub use intake::{Intake, NotTaken, Taken};
+pub use intake::{Intake, Message, NotTaken, Taken, Wanted};
+pub use json::walk_json;
 pub use otlp::OtlpReceiver;
 pub use reading::{Missing, Reading, Window};
 pub use source::Source;
@@ -32,6 +38,9 @@ pub use wire::Malformed;
 
 use crate::plan::{ExpectedSpan, On, Plan};
 use crate::record::Expected;
+
+/// Where a collector on this machine shows its own books.
+pub const COLLECTOR: &str = "http://127.0.0.1:8888/metrics";
 
 /// The plan's expected spans, as the recorder follows them.
 pub fn expected(plan: &Plan) -> Vec<Expected> {

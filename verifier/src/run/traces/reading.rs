@@ -1,9 +1,11 @@
 //! What every reader of a source works with: the run's intake and its books, when the load took place, which
 //! traces are still wanted, and when to stop.
 
-use super::intake::{Intake, NotTaken, Taken};
-use crate::record::{Lacking, Recorder};
+use super::intake::Intake;
+use crate::record::{Lacking, Observation, Recorder, Span};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -25,6 +27,10 @@ pub struct Reading {
     recorder: Recorder,
     load: watch::Receiver<Option<Window>>,
     stop: CancellationToken,
+    /// Counts this reader until it has caught up.
+    behind: Option<Arc<AtomicUsize>>,
+    /// When its books were last journalled.
+    told_ns: u64,
 }
 
 impl Reading {
@@ -32,12 +38,16 @@ impl Reading {
         recorder: Recorder,
         load: watch::Receiver<Option<Window>>,
         stop: CancellationToken,
+        behind: Arc<AtomicUsize>,
     ) -> Reading {
+        behind.fetch_add(1, Relaxed);
         Reading {
             intake: Intake::new(recorder.clone()),
             recorder,
             load,
             stop,
+            behind: Some(behind),
+            told_ns: 0,
         }
     }
 
@@ -60,12 +70,23 @@ impl Reading {
         &self.stop
     }
 
-    /// Waits; false when the run was stopped meanwhile.
-    pub async fn pause(&self, pause: Duration) -> bool {
+    /// Waits; false when the run was stopped meanwhile. The books are journalled now and then: a killed run has them.
+    pub async fn pause(&mut self, pause: Duration) -> bool {
+        let now_ns = self.recorder.clock().now_ns();
+        if now_ns > self.told_ns + 1_000_000_000 {
+            self.told_ns = now_ns;
+            self.tell();
+        }
         tokio::select! {
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(pause) => true,
         }
+    }
+
+    /// Journals the books.
+    pub(super) fn tell(&self) {
+        let books = self.intake.books().clone();
+        self.recorder.observe(Observation::Receiver(books));
     }
 
     /// Every trace that is due has come whole from this source.
@@ -76,8 +97,7 @@ impl Reading {
         of_source.complete.load(Relaxed) >= live.traces_expected.load(Relaxed)
     }
 
-    /// Trace ids that are due and not whole, the oldest request's first, so many at most. To be asked for by id;
-    /// what comes is given to [`Reading::take_missing`].
+    /// Trace ids that are due and not whole, the oldest request's first, so many at most: to be asked for by id.
     pub fn missing(&self, most: usize) -> Missing {
         self.recorder.flush();
         let lacking = self.recorder.lacking(most);
@@ -88,20 +108,23 @@ impl Reading {
         }
     }
 
-    /// Takes in, of an OTLP message, the spans that [`Reading::missing`] lacked: those that came before are not taken again.
-    ///
-    /// # Errors
-    /// As [`Intake::take`].
-    pub fn take_missing(
-        &mut self,
-        message: &[u8],
-        wire_bytes: u64,
-        missing: &Missing,
-    ) -> Result<Taken, NotTaken> {
-        self.intake.take_where(message, wire_bytes, |span| {
-            let lacking = missing.seen.get(&span.seq);
-            lacking.is_some_and(|l| span.name < 16 && l.seen >> span.name & 1 == 0)
-        })
+    /// Exchanges whose trace is due so far.
+    pub fn traces_due(&self) -> u64 {
+        self.recorder.live().traces_expected.load(Relaxed)
+    }
+
+    /// What was there at the end of the load has been read: from now on it is waited for what comes late.
+    pub fn caught_up(&mut self) {
+        if let Some(behind) = self.behind.take() {
+            behind.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// A reader that has ended is not behind.
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.caught_up();
     }
 }
 
@@ -111,4 +134,12 @@ pub struct Missing {
     /// Their ids, the oldest request's first.
     pub ids: Vec<[u8; 16]>,
     seen: HashMap<u64, Lacking>,
+}
+
+impl Missing {
+    /// The span is one that was expected and had not come.
+    pub(super) fn lacks(&self, span: &Span) -> bool {
+        let lacking = self.seen.get(&span.seq);
+        lacking.is_some_and(|l| span.name < 16 && l.seen >> span.name & 1 == 0)
+    }
 }

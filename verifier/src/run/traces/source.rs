@@ -1,6 +1,6 @@
 //! Where traces come from: what is typed after `--traces`, in; a source with its place, out.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::fmt::{Display, Formatter};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ pub enum Source {
     Otlp,
     /// Files that a collector's `file` exporter writes: one file, or a folder of them.
     CollectorFile(PathBuf),
-    /// Jaeger's query service: its HTTP address.
+    /// Jaeger's query service: where it takes gRPC (`grpc://`), or answers in JSON (`http://`).
     Jaeger(String),
     /// Tempo: its HTTP address.
     Tempo(String),
@@ -22,7 +22,7 @@ pub enum Source {
 
 /// Where `just up-local` has its collector write.
 const LOCAL_FILE: &str = ".local/traces.json";
-const LOCAL_JAEGER: &str = "http://127.0.0.1:16686";
+const LOCAL_JAEGER: &str = "grpc://127.0.0.1:16685";
 const LOCAL_TEMPO: &str = "http://127.0.0.1:3200";
 
 impl Source {
@@ -49,19 +49,22 @@ impl FromStr for Source {
         if place.is_some_and(str::is_empty) {
             bail!("{text:?}: nothing stands behind the =");
         }
-        let url = |local: &str| -> Result<String> {
-            let url = place.unwrap_or(local).trim_end_matches('/').to_owned();
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                bail!("{url:?} is no address like {local}");
+        let url = |local: &str, schemes: &[&str]| -> Result<String> {
+            let url = place.unwrap_or(local).trim_end_matches('/');
+            match url.split_once("://") {
+                Some((scheme, _)) if schemes.contains(&scheme) => {}
+                _ => bail!("{url:?} is no address like {local}"),
             }
-            Ok(url)
+            url.parse::<http::Uri>()
+                .with_context(|| format!("{url:?} is no address like {local}"))?;
+            Ok(url.to_owned())
         };
         Ok(match name {
             "otlp" if place.is_none() => Source::Otlp,
             "otlp" => bail!("where it listens is told by --otlp-grpc and --otlp-http"),
             "collector-file" => Source::CollectorFile(place.unwrap_or(LOCAL_FILE).into()),
-            "jaeger" => Source::Jaeger(url(LOCAL_JAEGER)?),
-            "tempo" => Source::Tempo(url(LOCAL_TEMPO)?),
+            "jaeger" => Source::Jaeger(url(LOCAL_JAEGER, &["grpc", "grpcs", "http", "https"])?),
+            "tempo" => Source::Tempo(url(LOCAL_TEMPO, &["http", "https"])?),
             "cloud-trace" => match place {
                 Some(project) => Source::CloudTrace(project.to_owned()),
                 None => bail!("name the project: cloud-trace=PROJECT"),
@@ -108,6 +111,8 @@ mod tests {
             "otlp=1",
             "jaeger=",
             "jaeger=host:1",
+            "jaeger=http://a b",
+            "tempo=grpc://host:1",
             "cloud-trace",
         ];
         for text in wrong {

@@ -1,11 +1,15 @@
 //! All sources of one run: started before the load, told when it has ended, stopped at last.
 
+use super::client::Client;
 use super::reading::{Reading, Window};
 use super::source::Source;
-use super::{OtlpReceiver, collector_file, jaeger};
+use super::{OtlpReceiver, collector_books, collector_file, jaeger};
 use crate::record::{Observation, Recorder, Recording};
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -18,16 +22,19 @@ pub type Listeners = (TcpListener, TcpListener);
 pub struct Sources {
     receiver: Option<OtlpReceiver>,
     readers: Vec<JoinHandle<()>>,
+    /// Watches the collector's books until everything else has ended.
+    books: Option<(JoinHandle<()>, CancellationToken)>,
     load: watch::Sender<Option<Window>>,
     stop: CancellationToken,
+    behind: Arc<AtomicUsize>,
 }
 
 impl Sources {
     /// Proves, before anything is started, that each can be read.
     ///
     /// # Errors
-    /// When one can not, or is named twice.
-    pub fn check(sources: &[Source]) -> Result<()> {
+    /// When one can not, or is named twice; when the collector's books can not.
+    pub fn check(sources: &[Source], collector: Option<&str>) -> Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         for (number, source) in sources.iter().enumerate() {
             if sources[..number].iter().any(|s| s.name() == source.name()) {
@@ -36,6 +43,9 @@ impl Sources {
             runtime
                 .block_on(check(source))
                 .with_context(|| format!("--traces {}", source.name()))?;
+        }
+        if let Some(url) = collector {
+            runtime.block_on(async { collector_books::read(&Client::new()?, url).await })?;
         }
         Ok(())
     }
@@ -52,8 +62,10 @@ impl Sources {
         let mut started = Sources {
             receiver: None,
             readers: Vec::new(),
+            books: None,
             load: watch::Sender::new(None),
             stop: CancellationToken::new(),
+            behind: Arc::default(),
         };
         let mut listeners = listeners;
         for (number, source) in sources.iter().enumerate() {
@@ -82,7 +94,12 @@ impl Sources {
 
     fn read(&mut self, source: Source, recorder: Recorder) -> Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let mut reading = Reading::new(recorder.clone(), self.load.subscribe(), self.stop.clone());
+        let mut reading = Reading::new(
+            recorder,
+            self.load.subscribe(),
+            self.stop.clone(),
+            Arc::clone(&self.behind),
+        );
         let reader = std::thread::Builder::new()
             .name(format!("traces-{}", source.name()))
             .spawn(move || {
@@ -95,10 +112,31 @@ impl Sources {
                             .incomplete(&format!("reading ended: {error:#}"));
                     }
                 });
-                recorder.observe(Observation::Receiver(reading.intake.books().clone()));
+                reading.tell();
             })
             .context("cannot start a reader's thread")?;
         self.readers.push(reader);
+        Ok(())
+    }
+
+    /// Watches the collector's books, too; the first ones are read before this returns.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    pub fn watch_collector(&mut self, url: &str, recorder: &Recorder) -> Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (client, url, recorder) = (Client::new()?, url.to_owned(), recorder.clone());
+        let first = runtime.block_on(collector_books::read(&client, &url))?;
+        recorder.observe(Observation::CollectorBooks(first));
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let watch = std::thread::Builder::new()
+            .name("collector-books".into())
+            .spawn(move || {
+                runtime.block_on(collector_books::watch(&client, &url, &recorder, &stopped));
+            })
+            .context("cannot start a thread for the collector's books")?;
+        self.books = Some((watch, stop));
         Ok(())
     }
 
@@ -113,6 +151,11 @@ impl Sources {
         self.load.send_replace(Some(window));
     }
 
+    /// A reader still reads what was there at the end of the load.
+    pub fn behind(&self) -> bool {
+        self.behind.load(Relaxed) > 0
+    }
+
     /// Nothing more is taken in; returns when all that was taken in is with the recorder.
     pub fn stop(mut self) {
         self.stop.cancel();
@@ -123,6 +166,10 @@ impl Sources {
             // A reader that panicked has no last books, and the verdict misses them.
             let _ = reader.join();
         }
+        if let Some((watch, stop)) = self.books.take() {
+            stop.cancel();
+            let _ = watch.join();
+        }
     }
 }
 
@@ -130,6 +177,9 @@ impl Sources {
 impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
+        if let Some((_, stop)) = &self.books {
+            stop.cancel();
+        }
     }
 }
 

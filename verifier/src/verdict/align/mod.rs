@@ -8,7 +8,7 @@ pub use clocks::SenderOffset;
 pub use trace::{Fault, Trace, with_repeats};
 
 use crate::plan::{ExpectedSpan, Plan, Stage};
-use crate::record::{Exchange, Observation, Recorded, Span, Table};
+use crate::record::{Dictionary, Exchange, Observation, Recorded, Span, Table};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
@@ -55,11 +55,39 @@ pub struct Expected<'a> {
 }
 
 impl<'a> Timeline<'a> {
-    /// Joins. Sorting and two passes: no map from request to spans, so that ten million requests fit.
+    /// Joins. Sorting and one pass: no map from request to spans, so that ten million requests fit.
     pub fn new(plan: &'a Plan, mut recorded: Recorded) -> Timeline<'a> {
-        recorded.exchanges.sort_unstable_by_key(|e| e.seq);
+        // Rows of one stage together, in the order of their numbers within.
+        let exchanges = &mut recorded.exchanges;
+        exchanges.sort_unstable_by_key(|exchange| (exchange.stage, exchange.seq));
+        let stages = (0..plan.stages.len()).map(|stage| rows_of(exchanges, stage));
+        let stages = stages.collect();
+        let mut timeline = Timeline {
+            plan,
+            recorded,
+            spans_of: Vec::new(),
+            stages,
+            offsets: BTreeMap::new(),
+            expected: Vec::new(),
+        };
+        timeline.rejoin();
+        timeline
+    }
+
+    /// Lets the spans go and joins others in their place: those of another source.
+    ///
+    /// # Errors
+    /// As `read` has them.
+    pub fn join(&mut self, read: impl FnOnce(&mut Dictionary) -> Result<Vec<Span>>) -> Result<()> {
+        self.recorded.spans = Vec::new();
+        self.recorded.spans = read(&mut self.recorded.dictionary)?;
+        self.rejoin();
+        Ok(())
+    }
+
+    fn rejoin(&mut self) {
         // By the whole row, so that only equal rows tie: the order in which they were written is of no account.
-        recorded.spans.sort_unstable_by_key(|s| {
+        self.recorded.spans.sort_unstable_by_key(|s| {
             let first = (s.seq, s.arrived_ns, s.span_id, s.start_unix_ns);
             let texts = (s.name, s.source, s.detail);
             let rest = (
@@ -71,36 +99,16 @@ impl<'a> Timeline<'a> {
             );
             (first, texts, rest)
         });
-        let by_seq = join(&recorded.exchanges, &recorded.spans);
-        // Rows of one stage together, in the order of their numbers within.
-        let mut order: Vec<u32> =
-            (0..u32::try_from(recorded.exchanges.len()).unwrap_or(u32::MAX)).collect();
-        order.sort_by_key(|&i| recorded.exchanges[i as usize].stage);
-        let exchanges = order
-            .iter()
-            .map(|&i| recorded.exchanges[i as usize])
-            .collect();
-        let spans_of = order.iter().map(|&i| by_seq[i as usize]).collect();
-        recorded.exchanges = exchanges;
-        let stages = (0..plan.stages.len())
-            .map(|s| rows_of(&recorded.exchanges, s))
-            .collect();
-        let number = |s: &ExpectedSpan| recorded.dictionary.number(Table::SpanName, &s.name);
-        let expected = plan.spans_by_task().into_iter().map(|spans| Expected {
+        self.spans_of = join(&self.recorded.exchanges, &self.recorded.spans);
+        let dictionary = &self.recorded.dictionary;
+        let number = |s: &ExpectedSpan| dictionary.number(Table::SpanName, &s.name);
+        let expected = self.plan.spans_by_task().into_iter();
+        let expected = expected.map(|spans| Expected {
             spans,
             names: spans.iter().map(number).collect(),
         });
-        let expected = expected.collect();
-        let mut timeline = Timeline {
-            plan,
-            recorded,
-            spans_of,
-            stages,
-            offsets: BTreeMap::new(),
-            expected,
-        };
-        timeline.offsets = clocks::offsets(&timeline);
-        timeline
+        self.expected = expected.collect();
+        self.offsets = clocks::offsets(self);
     }
 
     /// The stage's exchanges, each with its spans in the order of their arrival.
@@ -181,11 +189,16 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// For each exchange, its range of spans; both sides sorted by sequence number.
+/// For each exchange, its range of spans. Spans are sorted by sequence number, exchanges by it within each stage.
 fn join(exchanges: &[Exchange], spans: &[Span]) -> Vec<(u32, u32)> {
-    let mut at = 0;
+    let (mut at, mut last) = (0, 0);
     let mut ranges = Vec::with_capacity(exchanges.len());
     for exchange in exchanges {
+        if exchange.seq < last {
+            // Another stage, whose numbers begin before the last one's end.
+            at = spans.partition_point(|span| span.seq < exchange.seq);
+        }
+        last = exchange.seq;
         while at < spans.len() && spans[at].seq < exchange.seq {
             at += 1;
         }

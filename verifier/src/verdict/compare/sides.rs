@@ -22,8 +22,8 @@ impl Side {
     /// # Errors
     /// When a file of the folder is missing or damaged before its last line or row.
     pub fn read(folder: &RunFolder) -> Result<Side> {
-        with_timeline(folder, |timeline| {
-            let verdict = judge::judge(timeline);
+        with_timeline(folder, |timeline, others| {
+            let verdict = judge::judge(timeline, &others);
             let stages = verdict.stages.iter().enumerate().map(|(index, stage)| {
                 let figures = figures::of_stage(timeline, index, stage);
                 (stage.name.clone(), figures)

@@ -1,10 +1,12 @@
 //! The checks, and what they come to together.
 
-use super::judgement;
+use super::{judgement, sources};
 use crate::plan::{Metric, Statistic, Threshold};
 use crate::record::Observation;
 use crate::verdict::align::Timeline;
-use crate::verdict::outcome::{Check, Judgement, Losses, Place, Run, Service, Stage, Verdict};
+use crate::verdict::outcome::{
+    Check, Judgement, Losses, Place, Receiver, Run, Service, Stage, TraceSource, Verdict,
+};
 
 /// Names of the checks that make a run unknown whatever else was seen.
 const WHOLE: &str = "run_whole";
@@ -16,12 +18,17 @@ const BOOKS: &str = "books_balance";
 const ACCOUNTED: &str = "spans_accounted";
 
 /// Every check: first those on the run, then those on each stage, the plan's thresholds last.
-pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<Check> {
+pub(super) fn all(
+    timeline: &Timeline<'_>,
+    run: &Run,
+    stages: &[Stage],
+    receiver: &Receiver,
+) -> Vec<Check> {
     let mut checks = vec![whole(timeline, run), answered(timeline, stages)];
     checks.extend(alive(timeline));
     for (index, stage) in stages.iter().enumerate() {
         match timeline.plan.search {
-            None => checks.extend(of_stage(timeline, index, stage)),
+            None => checks.extend(of_stage(timeline, index, stage, receiver)),
             // That a probe does not meet the thresholds is an answer, not a failure.
             Some(_) => checks.push(books(timeline, index, stage)),
         }
@@ -30,7 +37,12 @@ pub(super) fn all(timeline: &Timeline<'_>, run: &Run, stages: &[Stage]) -> Vec<C
 }
 
 /// The checks on one stage.
-pub(super) fn of_stage(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Vec<Check> {
+pub(super) fn of_stage(
+    timeline: &Timeline<'_>,
+    index: usize,
+    stage: &Stage,
+    receiver: &Receiver,
+) -> Vec<Check> {
     let mut checks = vec![books(timeline, index, stage), generator(timeline, stage)];
     let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
     let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
@@ -39,9 +51,14 @@ pub(super) fn of_stage(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> 
         checks.push(nothing_unsent(stage));
     }
     if !judged(Metric::Coverage) && !timeline.plan.span_names().is_empty() {
-        checks.extend("coverage==1".parse().map(|t| threshold(&t, stage)).ok());
+        checks.extend(
+            "coverage==1"
+                .parse()
+                .map(|t| threshold(&t, stage, receiver))
+                .ok(),
+        );
     }
-    checks.extend(thresholds().map(|t| threshold(t, stage)));
+    checks.extend(thresholds().map(|t| threshold(t, stage, receiver)));
     checks
 }
 
@@ -157,15 +174,24 @@ fn balances(service: &Service) -> bool {
     service.started + service.recovered == service.queued + settled
 }
 
-/// One sentence on where the missing spans are, if any are.
-pub(super) fn whereabouts(losses: &Losses) -> Option<String> {
+/// One sentence on where the spans are that are missing in a source, if any are.
+pub(super) fn whereabouts(source: &TraceSource, sources: usize) -> Option<String> {
+    let losses = &source.losses;
     let places = losses
         .places
         .iter()
         .map(|loss| format!("{} {} ({})", loss.spans, loss.place.words(), loss.reason));
     let places = places.collect::<Vec<_>>().join(", ");
-    (losses.missing_spans > 0)
-        .then(|| format!("{} spans are missing: {places}", losses.missing_spans))
+    let within = match sources {
+        1 => String::new(),
+        _ => format!(" in {}", source.name),
+    };
+    (losses.missing_spans > 0).then(|| {
+        format!(
+            "{} spans are missing{within}: {places}",
+            losses.missing_spans
+        )
+    })
 }
 
 /// Every planned request of the stage has its row.
@@ -233,7 +259,7 @@ fn generator(timeline: &Timeline<'_>, stage: &Stage) -> Check {
     check
 }
 
-fn threshold(threshold: &Threshold, stage: &Stage) -> Check {
+fn threshold(threshold: &Threshold, stage: &Stage, receiver: &Receiver) -> Check {
     let exchanges = &stage.exchanges;
     let sent_any = exchanges.ok + exchanges.http_error > 0;
     let value = match &threshold.metric {
@@ -257,6 +283,10 @@ fn threshold(threshold: &Threshold, stage: &Stage) -> Check {
     let holds = value.map(|value| threshold.operator.holds(value, threshold.limit));
     let mut outcome = judgement(holds);
     let mut evidence = evidence(threshold, stage, value);
+    if threshold.metric == Metric::Coverage && outcome == Judgement::Fail {
+        outcome = sources::unread(outcome, receiver);
+        evidence.extend(sources::said(receiver));
+    }
     let timing = threshold.metric.is_duration() || threshold.metric == Metric::RequestsPerSecond;
     if timing && stage.generator.healthy != Some(true) && outcome != Judgement::Unknown {
         outcome = Judgement::Unknown;
@@ -364,7 +394,12 @@ fn coverage_evidence(traces: &crate::verdict::outcome::Traces) -> Vec<String> {
     evidence
 }
 
-fn check(name: &str, stage: Option<&Stage>, outcome: Judgement, evidence: Vec<String>) -> Check {
+pub(super) fn check(
+    name: &str,
+    stage: Option<&Stage>,
+    outcome: Judgement,
+    evidence: Vec<String>,
+) -> Check {
     let stage = stage.map(|stage| stage.name.clone());
     Check {
         name: name.to_owned(),

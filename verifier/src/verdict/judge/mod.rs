@@ -1,6 +1,7 @@
 //! From the joined run to the verdict: figures first, then checks on the figures.
 
 mod checks;
+mod collector;
 mod distribution;
 mod error_spans;
 mod exchanges;
@@ -8,6 +9,7 @@ mod generator;
 mod losses;
 mod replicas;
 mod saturation;
+mod sources;
 mod spans;
 mod tail;
 mod tasks;
@@ -15,26 +17,35 @@ mod traces;
 
 pub use checks::unfit;
 pub use distribution::{distribution, fewest_samples, percentile_ns};
+pub use sources::{Beside, beside};
 
 use super::align::Timeline;
-use super::outcome::{Judgement, Receiver, Run, SCHEMA, SenderClock, Stage, Verdict};
+use super::outcome::{Judgement, Losses, Receiver, Run, SCHEMA, SenderClock, Stage, Verdict};
 use crate::record::{Observation, Table};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Examples kept of anything.
 const EXAMPLES: usize = 5;
 
-/// Judges a joined run.
-pub fn judge(timeline: &Timeline<'_>) -> Verdict {
-    let receiver = receiver(timeline);
+/// Judges a joined run, with what its other sources of traces came to.
+pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
+    let receiver = sources::receiver(timeline, 0);
     let lives = replicas::lives(timeline);
     let stages: Vec<Stage> = (0..timeline.plan.stages.len())
         .map(|index| stage(timeline, index, &receiver, &lives))
         .collect();
     let run = run(timeline);
     let services = losses::services(timeline);
-    let losses = losses::attribute(&services, &stages, &receiver);
-    let mut checks = checks::all(timeline, &run, &stages);
+    let collector = collector::books(timeline);
+    let mut sources = sources::all(timeline, &stages, others);
+    for source in &mut sources {
+        source.losses = losses::attribute(&services, collector.as_ref(), source);
+    }
+    let losses = sources
+        .first()
+        .map_or_else(Losses::default, |first| first.losses.clone());
+    let mut checks = checks::all(timeline, &run, &stages, &receiver);
+    checks.extend(sources::checks(timeline, &sources));
     checks.extend(checks::accounted(&services, &losses));
     let saturation = saturation::answer(timeline, &stages);
     checks.extend(saturation.as_ref().map(saturation::check));
@@ -43,7 +54,11 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
     if outcome == Judgement::Pass {
         reasons.splice(0..0, saturation.as_ref().map(saturation::sentence));
     }
-    reasons.extend(checks::whereabouts(&losses));
+    reasons.extend(
+        sources
+            .iter()
+            .filter_map(|source| checks::whereabouts(source, sources.len())),
+    );
     if timeline
         .observations()
         .any(|o| *o == Observation::TargetUnverified)
@@ -51,16 +66,20 @@ pub fn judge(timeline: &Timeline<'_>) -> Verdict {
         let line = "INSECURE: any certificate of the target was taken (--insecure), so that anybody may have answered";
         reasons.push(line.to_owned());
     }
+    let mut warnings = replicas::warnings(timeline, &stages);
+    warnings.extend(sources::warnings(&sources));
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,
         reasons,
-        warnings: replicas::warnings(timeline, &stages),
+        warnings,
         run,
         checks,
         stages,
         saturation,
         receiver,
+        sources,
+        collector,
         services,
         losses,
         clocks: clocks(timeline),
@@ -130,29 +149,6 @@ fn run(timeline: &Timeline<'_>) -> Run {
         }
     }
     run
-}
-
-/// The last books that the receiver wrote.
-fn receiver(timeline: &Timeline<'_>) -> Receiver {
-    let last = timeline
-        .observations()
-        .filter_map(|o| {
-            if let Observation::Receiver(r) = o {
-                Some(r)
-            } else {
-                None
-            }
-        })
-        .last();
-    last.map_or_else(Receiver::default, |r| Receiver {
-        requests: r.requests,
-        spans: r.spans,
-        foreign_spans: r.foreign_spans,
-        foreign_examples: r.foreign_examples.clone(),
-        malformed_spans: r.malformed_spans,
-        refused_requests: r.refused_requests,
-        refused_examples: r.refused_examples.clone(),
-    })
 }
 
 fn clocks(timeline: &Timeline<'_>) -> Vec<SenderClock> {

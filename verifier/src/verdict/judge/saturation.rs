@@ -1,6 +1,6 @@
 //! The answer of a search, from its probes' checks: the same arithmetic as while it ran, on all evidence.
 
-use super::checks;
+use super::{checks, sources};
 use crate::plan::Search;
 use crate::plan::search::{Bracket, Tally, tallies};
 use crate::verdict::align::Timeline;
@@ -18,7 +18,7 @@ pub(super) fn answer(timeline: &Timeline<'_>, stages: &[Stage]) -> Option<Satura
 }
 
 fn probe(timeline: &Timeline<'_>, index: usize, stage: &Stage) -> Probe {
-    let checks = checks::of_stage(timeline, index, stage);
+    let checks = checks::of_stage(timeline, index, stage, &sources::receiver(timeline, 0));
     let outcome = checks::outcome(&checks);
     Probe {
         stage: stage.name.clone(),
