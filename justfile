@@ -74,3 +74,7 @@ truth *ARGS:
 # Memory of the verifier at 1000 connections for so many seconds: it must not grow
 soak SECONDS="30":
     bench/soak {{SECONDS}}
+
+# The images and docker-compose.yaml on a real Docker, a run against them, a stop under load; needs Docker, or root to start one
+docker-test:
+    testbed/docker

@@ -105,7 +105,7 @@ pub struct RunArgs {
     pub thresholds: Vec<Threshold>,
 
     /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the iris service is started here
-    #[arg(long, visible_alias = "host", value_name = "URL")]
+    #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
     pub url: Option<String>,
 
     /// Trust the certificate authorities in this PEM file, in place of the system's
@@ -140,11 +140,11 @@ pub struct RunArgs {
     pub collector: Option<String>,
 
     /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317 with --url, else a free port]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_GRPC")]
     pub otlp_grpc: Option<SocketAddr>,
 
     /// Where traces come in by OTLP/HTTP [default: 127.0.0.1:4318 with --url, else a free port]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_HTTP")]
     pub otlp_http: Option<SocketAddr>,
 
     /// Export the verifier's own client spans there when the load has ended, by OTLP/HTTP: http://127.0.0.1:4318/v1/traces

@@ -4,7 +4,7 @@ use crate::testbed::{config, validate};
 use std::fs;
 use yaml_rust2::{Yaml, YamlLoader};
 
-const ALL: [&str; 5] = ["base", "local", "verifier", "durable", "gke"];
+const ALL: [&str; 6] = ["base", "local", "verifier", "durable", "gke", "compose"];
 
 fn parsed(name: &str) -> Yaml {
     let text = fs::read_to_string(config(name)).unwrap();
@@ -18,11 +18,12 @@ fn entries(of: &Yaml) -> impl Iterator<Item = (&str, &Yaml)> {
 
 #[test]
 fn the_real_collector_takes_every_combination() {
-    let combinations: [&[&str]; 7] = [
+    let combinations: [&[&str]; 8] = [
         &["local"],
         &["local", "verifier"],
         &["local", "durable"],
         &["local", "verifier", "durable"],
+        &["local", "compose"],
         &["gke"],
         &["gke", "verifier"],
         &["durable", "gke", "verifier"],
@@ -62,13 +63,13 @@ fn no_pipeline_samples_or_acknowledges_early() {
             assert_eq!(names, ["memory_limiter"], "{name}.yaml: {pipeline}");
         }
     }
-    assert_eq!(pipelines, 4, "base, local, verifier, gke");
+    assert_eq!(pipelines, 6, "base, local, verifier, gke, and compose has two");
 }
 
 #[test]
 fn every_queue_blocks_and_no_retry_gives_up() {
     let mut queues = 0;
-    // durable.yaml only moves the queues of the others onto the disk.
+    // durable.yaml only moves the queues of the others onto the disk; compose.yaml's verifier may not be there.
     for name in ["local", "verifier", "gke"] {
         let config = parsed(name);
         for (exporter, settings) in entries(&config["exporters"]) {
