@@ -142,6 +142,7 @@ fn crates_stay_in_their_homes() {
         ("hdrhistogram", &["verdict/report/legacy/"]),
         ("rustls", &["run/load/", "run/traces/client.rs"]),
         ("hyper_rustls", &["run/traces/client.rs"]),
+        ("gcp_auth", &["run/traces/cloud_trace/google.rs"]),
         ("prost", &["run/traces/"]),
         ("h2", &["run/load/"]),
     ];

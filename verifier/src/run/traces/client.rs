@@ -11,7 +11,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Until an answer is there as a whole.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -177,4 +177,16 @@ async fn within<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(ANSWER_WITHIN, answer)
         .await
         .with_context(|| format!("no whole answer within {} s", ANSWER_WITHIN.as_secs()))?
+}
+
+/// Unix nanoseconds as RFC 3339, with colons escaped for a query.
+pub(super) fn moment(unix_ns: u64) -> String {
+    humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(unix_ns))
+        .to_string()
+        .replace(':', "%3A")
+}
+
+/// The beginning of a body, for a person.
+pub(super) fn beginning(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned()
 }

@@ -1,5 +1,6 @@
 //! From a decoded message to the run's span rows, and the receiver's books.
 
+use super::cloud_trace::walk_cloud_trace;
 use super::decode::{RawSpan, walk};
 use super::json::walk_json;
 use super::reading::Missing;
@@ -43,6 +44,8 @@ pub enum Message<'a> {
     Protobuf(&'a [u8]),
     /// The same as OTLP/JSON.
     Json(&'a [u8]),
+    /// A trace, or a page of traces, as Google Cloud Trace writes them in JSON.
+    CloudTrace(&'a [u8]),
 }
 
 /// Which spans of a message are taken in.
@@ -64,8 +67,8 @@ impl Default for Wanted<'_> {
 }
 
 impl Message<'_> {
-    fn bytes(self) -> usize {
-        let (Message::Protobuf(bytes) | Message::Json(bytes)) = self;
+    pub(super) fn bytes(self) -> usize {
+        let (Message::Protobuf(bytes) | Message::Json(bytes) | Message::CloudTrace(bytes)) = self;
         bytes.len()
     }
 
@@ -73,8 +76,10 @@ impl Message<'_> {
         match self {
             Message::Protobuf(bytes) => walk(bytes, span).map_err(NotTaken::Malformed),
             Message::Json(text) => {
-                walk_json(text, span).map_err(|error| NotTaken::NoJson(error.to_string()))
+                walk_json(text, span).map_err(|error| NotTaken::NoJson("OTLP/", error.to_string()))
             }
+            Message::CloudTrace(text) => walk_cloud_trace(text, span)
+                .map_err(|error| NotTaken::NoJson("Cloud Trace's ", error.to_string())),
         }
     }
 }
@@ -86,8 +91,8 @@ pub enum NotTaken {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// As that.
-    #[error("no OTLP/JSON: {0}")]
-    NoJson(String),
+    #[error("no {0}JSON: {1}")]
+    NoJson(&'static str, String),
     /// The verifier's: to acknowledge would be a lie.
     #[error("the verifier can not record any more: {0}")]
     NotRecording(String),

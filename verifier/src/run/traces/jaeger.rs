@@ -5,13 +5,13 @@
 
 mod query;
 
+use super::by_id::{Failed, PAUSE, by_id};
 use super::intake::Wanted;
 use super::reading::{Missing, Reading, Window};
 use super::slices::Slices;
+use super::stored::{Stored, take};
 use anyhow::Result;
-use futures_util::{StreamExt, stream};
-use query::{Found, Jaeger, Messages};
-use std::time::Duration;
+use query::{Found, Jaeger, traces};
 
 /// Traces in one answer, at most: some 50 to 100 MB of spans.
 const DEPTH: u32 = 50_000;
@@ -19,10 +19,7 @@ const DEPTH: u32 = 50_000;
 const BY_ID: usize = 5_000;
 /// Of those that are looked for again by time.
 const AGAIN: usize = 200_000;
-const AT_ONCE: usize = 8;
-const PAUSE: Duration = Duration::from_millis(500);
-/// Reads that may fail in a row.
-const TRIES: u32 = 10;
+const NAME: &str = "Jaeger";
 
 /// Proves that it answers.
 ///
@@ -47,7 +44,7 @@ pub(super) async fn read(url: &str, reading: &mut Reading) -> Result<()> {
         jaeger,
         window,
         depth: most.map_or(DEPTH, |most| most.min(DEPTH)),
-        failed: 0,
+        failed: Failed::default(),
     };
     reader.slices(reading, None).await?;
     reading.caught_up();
@@ -59,6 +56,7 @@ pub(super) async fn read(url: &str, reading: &mut Reading) -> Result<()> {
             _ => reader.slices(reading, Some(&missing)).await?,
         }
     }
+    reader.failed.end(reading);
     let traces = reading.traces_due();
     if let Some(most) = most.filter(|most| traces > u64::from(*most)) {
         reading.intake.lost(&format!(
@@ -73,8 +71,7 @@ struct Reader {
     window: Window,
     /// Traces that one answer can hold.
     depth: u32,
-    /// Reads failed in a row.
-    failed: u32,
+    failed: Failed,
 }
 
 impl Reader {
@@ -95,16 +92,16 @@ impl Reader {
                 return Ok(());
             }
             match self.jaeger.find(from, to, self.depth).await {
-                Ok(Found::Traces(messages)) => {
-                    self.failed = 0;
-                    self.take(reading, missing, &mut slices, (from, to), &messages);
+                Ok(Found::Traces(found)) => {
+                    self.failed.none();
+                    self.take(reading, missing, &mut slices, (from, to), &found);
                 }
                 Ok(Found::TooDeep) => {
                     self.depth = (self.depth / 2).max(1);
                     slices.again((from, to));
                 }
                 Err(error) => {
-                    self.fail(reading, &error)?;
+                    self.failed.one(reading, &error)?;
                     slices.again((from, to));
                     reading.pause(PAUSE).await;
                 }
@@ -119,14 +116,15 @@ impl Reader {
         missing: Option<&Missing>,
         slices: &mut Slices,
         (from, to): (u64, u64),
-        messages: &Messages,
+        found: &[Stored],
     ) {
-        if messages.traces() >= self.depth as usize && !slices.halve((from, to)) {
+        let full = traces(found) >= self.depth as usize;
+        if full && !slices.halve((from, to)) {
             reading.intake.incomplete(&format!(
                 "{} traces or more begin in the same microsecond, and Jaeger gives no more at once",
                 self.depth
             ));
-        } else if messages.traces() >= self.depth as usize {
+        } else if full {
             return;
         }
         // A trace is in each slice in which one of its spans begins; a span begins in one.
@@ -134,53 +132,13 @@ impl Reader {
             began: from..=to - 1,
             missing,
         };
-        take(reading, messages, &wanted);
+        take(reading, NAME, found, &wanted);
     }
 
     /// Asks for each missing trace.
     async fn by_id(&mut self, reading: &mut Reading, missing: &Missing) -> Result<()> {
-        let jaeger = &self.jaeger;
-        let mut answers = stream::iter(missing.ids.clone())
-            .map(|id| async move { jaeger.get(id).await })
-            .buffer_unordered(AT_ONCE);
-        let wanted = Wanted {
-            missing: Some(missing),
-            ..Wanted::default()
-        };
-        let mut failure = None;
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(messages) => take(reading, &messages, &wanted),
-                Err(error) => failure = Some(error),
-            }
-            if reading.stopped() {
-                break;
-            }
-        }
-        drop(answers);
-        match failure {
-            Some(error) => self.fail(reading, &error),
-            None => {
-                self.failed = 0;
-                Ok(())
-            }
-        }
-    }
-
-    fn fail(&mut self, reading: &mut Reading, error: &anyhow::Error) -> Result<()> {
-        let why = format!("{error:#}");
-        reading.intake.failed_read(&why);
-        self.failed += 1;
-        anyhow::ensure!(self.failed < TRIES, "{TRIES} reads in a row failed: {why}");
-        Ok(())
-    }
-}
-
-fn take(reading: &mut Reading, messages: &Messages, wanted: &Wanted<'_>) {
-    for message in messages.iter() {
-        let intake = &mut reading.intake;
-        if let Err(error) = intake.take_wanted(message.message(), message.bytes(), wanted) {
-            intake.incomplete(&format!("an answer of Jaeger: {error}"));
-        }
+        let get = |id| self.jaeger.get(id);
+        let asked = (missing, missing.ids.as_slice());
+        by_id(reading, &mut self.failed, NAME, asked, get).await
     }
 }

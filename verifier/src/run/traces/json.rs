@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for TextOrNull {
 
 /// A 64-bit number, or the name of a `SpanKind` or `StatusCode`.
 #[derive(Clone, Copy, Default)]
-struct Number(u64);
+pub(super) struct Number(pub(super) u64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {

@@ -6,12 +6,16 @@ mod reading;
 mod source;
 mod sources;
 
+mod cloud_trace;
 mod collector_books;
 mod collector_file;
 mod jaeger;
+mod tempo;
 
+mod by_id;
 mod client;
 mod slices;
+mod stored;
 
 mod answer;
 mod grpc;

@@ -72,7 +72,7 @@ impl Reading {
 
     /// Waits; false when the run was stopped meanwhile. The books are journalled now and then: a killed run has them.
     pub async fn pause(&mut self, pause: Duration) -> bool {
-        let now_ns = self.recorder.clock().now_ns();
+        let now_ns = self.now_ns();
         if now_ns > self.told_ns + 1_000_000_000 {
             self.told_ns = now_ns;
             self.tell();
@@ -92,9 +92,7 @@ impl Reading {
     /// Every trace that is due has come whole from this source.
     pub fn whole(&self) -> bool {
         self.recorder.flush();
-        let live = self.recorder.live();
-        let of_source = &live.of_source[usize::from(self.recorder.source())];
-        of_source.complete.load(Relaxed) >= live.traces_expected.load(Relaxed)
+        self.traces_whole() >= self.traces_due()
     }
 
     /// Trace ids that are due and not whole, the oldest request's first, so many at most: to be asked for by id.
@@ -111,6 +109,17 @@ impl Reading {
     /// Exchanges whose trace is due so far.
     pub fn traces_due(&self) -> u64 {
         self.recorder.live().traces_expected.load(Relaxed)
+    }
+
+    /// Of those: whose trace has come whole from this source.
+    pub fn traces_whole(&self) -> u64 {
+        let of_source = &self.recorder.live().of_source[usize::from(self.recorder.source())];
+        of_source.complete.load(Relaxed)
+    }
+
+    /// Nanoseconds on the run's clock.
+    pub fn now_ns(&self) -> u64 {
+        self.recorder.clock().now_ns()
     }
 
     /// What was there at the end of the load has been read: from now on it is waited for what comes late.

@@ -76,7 +76,7 @@ impl Refusal {
 impl From<NotTaken> for Refusal {
     fn from(error: NotTaken) -> Refusal {
         match error {
-            NotTaken::Malformed(_) | NotTaken::NoJson(_) => Refusal::broken(error.to_string()),
+            NotTaken::Malformed(_) | NotTaken::NoJson(..) => Refusal::broken(error.to_string()),
             NotTaken::NotRecording(_) => Refusal::not_now(error.to_string()),
         }
     }

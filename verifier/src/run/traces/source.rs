@@ -16,8 +16,17 @@ pub enum Source {
     Jaeger(String),
     /// Tempo: its HTTP address.
     Tempo(String),
-    /// Google Cloud Trace: a project.
-    CloudTrace(String),
+    /// Google Cloud Trace.
+    CloudTrace(Project),
+}
+
+/// A project of Google's cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Its id or number.
+    pub id: String,
+    /// What is asked instead of Google, in plain HTTP and without a token: `PROJECT@http://host:port`.
+    pub instead: Option<String>,
 }
 
 /// Where `just up-local` has its collector write.
@@ -49,16 +58,7 @@ impl FromStr for Source {
         if place.is_some_and(str::is_empty) {
             bail!("{text:?}: nothing stands behind the =");
         }
-        let url = |local: &str, schemes: &[&str]| -> Result<String> {
-            let url = place.unwrap_or(local).trim_end_matches('/');
-            match url.split_once("://") {
-                Some((scheme, _)) if schemes.contains(&scheme) => {}
-                _ => bail!("{url:?} is no address like {local}"),
-            }
-            url.parse::<http::Uri>()
-                .with_context(|| format!("{url:?} is no address like {local}"))?;
-            Ok(url.to_owned())
-        };
+        let url = |local: &str, schemes: &[&str]| url(place.unwrap_or(local), local, schemes);
         Ok(match name {
             "otlp" if place.is_none() => Source::Otlp,
             "otlp" => bail!("where it listens is told by --otlp-grpc and --otlp-http"),
@@ -66,7 +66,7 @@ impl FromStr for Source {
             "jaeger" => Source::Jaeger(url(LOCAL_JAEGER, &["grpc", "grpcs", "http", "https"])?),
             "tempo" => Source::Tempo(url(LOCAL_TEMPO, &["http", "https"])?),
             "cloud-trace" => match place {
-                Some(project) => Source::CloudTrace(project.to_owned()),
+                Some(project) => Source::CloudTrace(project.parse()?),
                 None => bail!("name the project: cloud-trace=PROJECT"),
             },
             _ => bail!(
@@ -76,14 +76,54 @@ impl FromStr for Source {
     }
 }
 
+/// What is typed, if it is an address of such a scheme, like the example.
+fn url(typed: &str, example: &str, schemes: &[&str]) -> Result<String> {
+    let url = typed.trim_end_matches('/');
+    match url.split_once("://") {
+        Some((scheme, _)) if schemes.contains(&scheme) => {}
+        _ => bail!("{url:?} is no address like {example}"),
+    }
+    url.parse::<http::Uri>()
+        .with_context(|| format!("{url:?} is no address like {example}"))?;
+    Ok(url.to_owned())
+}
+
+impl FromStr for Project {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Project> {
+        let (id, instead) = match text.split_once('@') {
+            Some((id, address)) => (id, Some(url(address, "http://127.0.0.1:8080", &["http"])?)),
+            None => (text, None),
+        };
+        // Of old ones: `example.com:project`.
+        let part_of_id = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
+        if id.is_empty() || !id.chars().all(part_of_id) {
+            bail!("{id:?} is no id of a Google Cloud project");
+        }
+        Ok(Project {
+            id: id.to_owned(),
+            instead,
+        })
+    }
+}
+
+impl Display for Project {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match &self.instead {
+            Some(address) => write!(f, "{}@{address}", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
+}
+
 impl Display for Source {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Source::Otlp => f.write_str("the verifier's own receiver"),
             Source::CollectorFile(path) => path.display().fmt(f),
-            Source::Jaeger(place) | Source::Tempo(place) | Source::CloudTrace(place) => {
-                f.write_str(place)
-            }
+            Source::Jaeger(url) | Source::Tempo(url) => f.write_str(url),
+            Source::CloudTrace(project) => project.fmt(f),
         }
     }
 }
@@ -105,6 +145,10 @@ mod tests {
             read("collector-file=/var/traces").unwrap(),
             Source::CollectorFile("/var/traces".into())
         );
+        for project in ["my-project", "my-project@http://127.0.0.1:1"] {
+            let source = read(&format!("cloud-trace={project}")).unwrap();
+            assert_eq!(source.to_string(), project);
+        }
         let wrong = [
             "",
             "zipkin",
@@ -114,6 +158,9 @@ mod tests {
             "jaeger=http://a b",
             "tempo=grpc://host:1",
             "cloud-trace",
+            "cloud-trace=a/b",
+            "cloud-trace=@http://127.0.0.1:1",
+            "cloud-trace=p@https://127.0.0.1:1",
         ];
         for text in wrong {
             assert!(read(text).is_err(), "{text}");

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::reading::{Reading, Window};
 use super::source::Source;
-use super::{OtlpReceiver, collector_books, collector_file, jaeger};
+use super::{OtlpReceiver, cloud_trace, collector_books, collector_file, jaeger, tempo};
 use crate::record::{Observation, Recorder, Recording};
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, TcpListener};
@@ -208,7 +208,8 @@ async fn check(source: &Source) -> Result<()> {
         Source::Otlp => Ok(()),
         Source::CollectorFile(path) => collector_file::check(path),
         Source::Jaeger(url) => jaeger::check(url).await,
-        Source::Tempo(_) | Source::CloudTrace(_) => bail!("not built yet"),
+        Source::Tempo(url) => tempo::check(url).await,
+        Source::CloudTrace(project) => cloud_trace::check(project).await,
     }
 }
 
@@ -218,6 +219,7 @@ async fn read(source: &Source, reading: &mut Reading) -> Result<()> {
         Source::Otlp => Ok(()),
         Source::CollectorFile(path) => collector_file::read(path, reading).await,
         Source::Jaeger(url) => jaeger::read(url, reading).await,
-        Source::Tempo(_) | Source::CloudTrace(_) => bail!("not built yet"),
+        Source::Tempo(url) => tempo::read(url, reading).await,
+        Source::CloudTrace(project) => cloud_trace::read(project, reading).await,
     }
 }

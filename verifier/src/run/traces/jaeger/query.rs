@@ -1,7 +1,7 @@
 //! The two calls of Jaeger's query service, over gRPC and as JSON: a question in, OTLP messages out.
 
-use crate::run::traces::client::{Client, Status};
-use crate::run::traces::intake::Message;
+use crate::run::traces::client::{Client, Status, beginning, moment};
+use crate::run::traces::stored::Stored;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::time::{Duration, UNIX_EPOCH};
 
 const SERVICE: &str = "/jaeger.api_v3.QueryService";
 /// What the memory store says to a depth beyond what it holds.
@@ -27,53 +26,21 @@ pub(super) struct Jaeger {
 
 /// What a search found.
 pub(super) enum Found {
-    Traces(Messages),
+    Traces(Vec<Stored>),
     /// The store holds fewer traces than were asked for.
     TooDeep,
 }
 
-/// OTLP messages of one answer.
-#[derive(Default)]
-pub(super) struct Messages(Vec<Part>);
-
-/// One of them.
-pub(super) enum Part {
-    Protobuf(Bytes),
-    Json(Box<RawValue>),
-}
-
-impl Messages {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Part> {
-        self.0.iter()
+/// Distinct traces.
+pub(super) fn traces(found: &[Stored]) -> usize {
+    let mut ids = HashSet::new();
+    for stored in found {
+        // What is malformed is told when it is taken in.
+        let _ = stored.message().walk(|_, span| {
+            ids.insert(<[u8; 16]>::try_from(span.trace_id).unwrap_or_default());
+        });
     }
-
-    /// Distinct traces.
-    pub(super) fn traces(&self) -> usize {
-        let mut ids = HashSet::new();
-        for part in &self.0 {
-            // What is malformed is told when it is taken in.
-            let _ = part.message().walk(|_, span| {
-                ids.insert(<[u8; 16]>::try_from(span.trace_id).unwrap_or_default());
-            });
-        }
-        ids.len()
-    }
-}
-
-impl Part {
-    pub(super) fn message(&self) -> Message<'_> {
-        match self {
-            Part::Protobuf(bytes) => Message::Protobuf(bytes),
-            Part::Json(text) => Message::Json(text.get().as_bytes()),
-        }
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        match self {
-            Part::Protobuf(bytes) => bytes.len() as u64,
-            Part::Json(text) => text.get().len() as u64,
-        }
-    }
+    ids.len()
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -124,13 +91,6 @@ fn timestamp(unix_ns: u64) -> Timestamp {
     }
 }
 
-/// RFC 3339, with a colon escaped for a query.
-fn rfc3339(unix_ns: u64) -> String {
-    humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(unix_ns))
-        .to_string()
-        .replace(':', "%3A")
-}
-
 impl Jaeger {
     /// Its address tells the way: `grpc://` and `grpcs://`, or `http://` and `https://`.
     pub(super) fn new(url: &str) -> Result<Jaeger> {
@@ -167,14 +127,14 @@ impl Jaeger {
         Ok(match self.call("FindTraces", &request).await? {
             Ok(messages) => Found::Traces(messages),
             Err(status) if status.message.contains(TOO_DEEP) => Found::TooDeep,
-            Err(status) if status.code == NOT_FOUND => Found::Traces(Messages::default()),
+            Err(status) if status.code == NOT_FOUND => Found::Traces(Vec::new()),
             Err(status) => return Err(status.into()),
         })
     }
 
     async fn find_by_http(&self, from: u64, to: u64, depth: u32) -> Result<Found> {
         // Names in snake_case are taken by every version.
-        let (from, to) = (rfc3339(from), rfc3339(to));
+        let (from, to) = (moment(from), moment(to));
         let mut url = format!("{}/api/v3/traces?query.start_time_min={from}", self.url);
         let _ = write!(
             url,
@@ -182,13 +142,13 @@ impl Jaeger {
         );
         let (status, body) = self.client.get(&url, &[]).await?;
         Ok(match status {
-            INTERNAL_SERVER_ERROR if text(&body).contains(TOO_DEEP) => Found::TooDeep,
+            INTERNAL_SERVER_ERROR if beginning(&body).contains(TOO_DEEP) => Found::TooDeep,
             _ => Found::Traces(read(status, &body)?),
         })
     }
 
     /// One trace, or none.
-    pub(super) async fn get(&self, id: [u8; 16]) -> Result<Messages> {
+    pub(super) async fn get(&self, id: [u8; 16]) -> Result<Vec<Stored>> {
         let id = crate::record::run_key::hex(&id);
         let got = async {
             if !self.grpc {
@@ -202,7 +162,7 @@ impl Jaeger {
             };
             match self.call("GetTrace", &request).await? {
                 Ok(messages) => Ok(messages),
-                Err(status) if status.code == NOT_FOUND => Ok(Messages::default()),
+                Err(status) if status.code == NOT_FOUND => Ok(Vec::new()),
                 Err(status) => Err(status.into()),
             }
         };
@@ -214,10 +174,10 @@ impl Jaeger {
         &self,
         method: &str,
         request: &impl prost::Message,
-    ) -> Result<Result<Messages, Status>> {
+    ) -> Result<Result<Vec<Stored>, Status>> {
         let method = format!("{}{SERVICE}/{method}", self.url);
         let answer = self.client.call(&method, &request.encode_to_vec()).await?;
-        Ok(answer.map(|messages| Messages(messages.into_iter().map(Part::Protobuf).collect())))
+        Ok(answer.map(|messages| messages.into_iter().map(Stored::Protobuf).collect()))
     }
 
     /// How many traces the memory store holds: the greatest depth that it takes. `None` for a store without such an end.
@@ -245,27 +205,21 @@ impl Jaeger {
 }
 
 /// An answer as JSON: `{"result": TracesData}`, several one after the other; 404 for no trace.
-fn read(status: StatusCode, body: &Bytes) -> Result<Messages> {
+fn read(status: StatusCode, body: &Bytes) -> Result<Vec<Stored>> {
     #[derive(Deserialize)]
     struct Answer {
         result: Box<RawValue>,
     }
     match status {
         StatusCode::OK => {}
-        StatusCode::NOT_FOUND if text(body).contains("No traces found") => {
-            return Ok(Messages::default());
+        StatusCode::NOT_FOUND if beginning(body).contains("No traces found") => {
+            return Ok(Vec::new());
         }
-        _ => bail!("HTTP status {status}: {}", text(body)),
+        _ => bail!("HTTP status {status}: {}", beginning(body)),
     }
     let answers = serde_json::Deserializer::from_slice(body).into_iter::<Answer>();
-    let parts = answers.map(|answer| Ok(Part::Json(answer?.result)));
+    let parts = answers.map(|answer| Ok(Stored::Json(answer?.result)));
     parts
         .collect::<Result<_, serde_json::Error>>()
-        .map(Messages)
         .context("no answer of Jaeger's")
-}
-
-/// The beginning of a body, for a person.
-fn text(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned()
 }
