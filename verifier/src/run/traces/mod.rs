@@ -11,6 +11,7 @@ mod collector_file;
 mod jaeger;
 
 mod client;
+mod client_spans;
 mod slices;
 
 mod answer;
@@ -27,6 +28,7 @@ mod decode;
 mod json;
 mod wire;
 
+pub use client_spans::{ClientSpans, Exported, OfRun};
 pub use decode::{RawSpan, walk};
 pub use intake::{Intake, Message, NotTaken, Taken, Wanted};
 pub use json::walk_json;
