@@ -20,7 +20,7 @@ use target::Target;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use traces::{Source, Sources, Window};
+use traces::{ClientSpans, Exported, OfRun, Source, Sources, Window};
 
 /// How a run is set up, beside its plan.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +144,9 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         // What is wrong with the URL, or the certificates, is said before anything is started.
         load::Target::trusting(&target::external::check(url)?, &setup.trust)?;
     }
+    let client_spans = { setup.export_client_spans.as_deref() }
+        .map(ClientSpans::to)
+        .transpose()?;
     let out = setup
         .out
         .clone()
@@ -184,6 +187,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let names = plan.client_span_names();
     let conductor = Conductor {
         plan,
         setup,
@@ -192,11 +196,22 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         interrupted: false,
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources))?;
-    runtime.shutdown_background();
     eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
     sources.stop();
     recorder.flush();
+    // No source is read any more: the own spans would come back as spans of the run.
+    if let (Some(to), Some(url)) = (client_spans, &setup.export_client_spans) {
+        let run = OfRun {
+            rows: &folder.exchange_rows(),
+            key,
+            origin_unix_ns: clock.origin_unix_ns(),
+            names: &names,
+        };
+        let exported = runtime.block_on(export(&to, &run))?;
+        recorder.observe(told(url, exported));
+    }
+    runtime.shutdown_background();
     if let Err(error) = finish(recording, &recorder, &folder) {
         // Without run_ended in its journal the run is judged as what it is: not whole.
         eprintln!("verifier: the run could not be recorded to its end: {error:#}");
@@ -245,6 +260,36 @@ fn start_target(
         recorder.observe(Observation::TargetUnverified);
     }
     Ok(target)
+}
+
+/// Exports the verifier's own spans; somebody's Ctrl-C ends only that.
+async fn export(to: &ClientSpans, run: &OfRun<'_>) -> Result<Exported> {
+    let mut signals = Signals::new()?;
+    let stop = CancellationToken::new();
+    let export = to.export(run, &stop);
+    tokio::pin!(export);
+    loop {
+        tokio::select! {
+            exported = &mut export => return Ok(exported),
+            _ = signals.next() => stop.cancel(),
+        }
+    }
+}
+
+/// Says what became of the verifier's own spans, and gives the line of the journal.
+fn told(url: &str, Exported { sent, lost, error }: Exported) -> Observation {
+    match &error {
+        None => eprintln!("verifier: {sent} client spans exported to {url}"),
+        Some(error) => {
+            eprintln!("verifier: {sent} client spans exported to {url}, {lost} lost: {error}");
+        }
+    }
+    Observation::ClientSpansExported {
+        url: url.to_owned(),
+        sent,
+        lost,
+        error,
+    }
 }
 
 /// Closes the books: last journal line, last rows, Parquet.

@@ -9,6 +9,9 @@ mod way;
 
 use rustix::process::Signal;
 use std::time::Duration;
+use verifier::record::RunKey;
+use verifier::record::run_key::hex;
+use verifier::run::traces::walk_json;
 use way::{Way, loss, losses, outcome, source};
 
 const JAEGER: &str = "otlp_grpc/jaeger";
@@ -266,6 +269,56 @@ fn traces_of_others_are_watched_and_judged_again_from_the_file() {
         ),
         (&79.into(), &1.into())
     );
+}
+
+/// Jaeger then has the whole trace: the client's span at the root, the service's below it. The verdict is not of them.
+#[test]
+fn exported_client_spans_are_the_roots_in_jaeger() {
+    let Some(way) = Way::new(10_000, &["local"]) else {
+        return;
+    };
+    let collector = format!("http://{}/v1/traces", way.collector.http());
+    let load = ["-R", "100", "-d", "2s", "--export-client-spans", &collector];
+    let verdict = way.run(&[&way.jaeger_grpc()], &load);
+    assert_eq!(outcome(&verdict, ""), "pass", "{verdict:#}");
+    assert_eq!(source(&verdict, "jaeger")["duplicate"], 0);
+    let key = RunKey::from_seed(verdict["run"]["seed"].as_u64().unwrap());
+    for seq in [0, 199] {
+        let path = format!("/api/v3/traces/{}", hex(&key.trace_id(seq)));
+        let spans = || {
+            let (_, answer) = testbed::get(way.jaeger.query_http(), &path).unwrap_or_default();
+            let mut spans = Vec::new();
+            // Until the trace is there, the answer says so in other words.
+            let _ = walk_json(answer_of(&answer).as_bytes(), |sender, span| {
+                let name = String::from_utf8_lossy(span.name).into_owned();
+                let (id, parent) = (span.span_id.to_vec(), span.parent_span_id.to_vec());
+                spans.push((sender.to_vec(), name, span.kind, id, parent));
+            });
+            spans
+        };
+        testbed::wait_until(|| spans().len() == 4, || format!("{:?}", spans()));
+        let spans = spans();
+        let client = spans.iter().find(|span| span.0 == b"verifier").unwrap();
+        let root = key.client_span_id(seq).to_vec();
+        assert_eq!(
+            client,
+            &(
+                b"verifier".to_vec(),
+                "POST /predict".to_owned(),
+                3,
+                root.clone(),
+                vec![]
+            )
+        );
+        let server = spans.iter().find(|span| span.2 == 2).unwrap();
+        assert_eq!(server.4, root, "{spans:?}");
+    }
+}
+
+/// The OTLP in Jaeger's answer.
+fn answer_of(answer: &str) -> String {
+    let answer: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+    answer["result"].to_string()
 }
 
 #[test]

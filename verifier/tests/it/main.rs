@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod architecture;
+mod client_spans;
 mod load;
 mod otlp;
 mod otlp_stop;

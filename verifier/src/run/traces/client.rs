@@ -1,4 +1,4 @@
-//! A client of the stores that are read: GET, and calls of gRPC; plain or TLS, answers bounded in size and time.
+//! A client of the stores that are read, and of receivers: GET, POST, and calls of gRPC; plain or TLS, answers bounded in size and time.
 //!
 //! gRPC: github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md. Certificates are the machine's, or those that `SSL_CERT_FILE` names.
 
@@ -84,6 +84,27 @@ impl Client {
                 request.header(name, value)
             });
         let request = request.body(Full::default())?;
+        let answer = async {
+            let answer = self.connections.request(request).await?;
+            let status = answer.status();
+            Ok((status, whole(answer.into_body()).await?))
+        };
+        within(answer).await
+    }
+
+    /// POST; the status and the whole body.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(super) async fn post(
+        &self,
+        url: &str,
+        content_type: &str,
+        body: &Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
+        let request = Request::post(url)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Full::new(body.clone()))?;
         let answer = async {
             let answer = self.connections.request(request).await?;
             let status = answer.status();

@@ -14,6 +14,7 @@ mod tempo;
 
 mod by_id;
 mod client;
+mod client_spans;
 mod slices;
 mod stored;
 
@@ -31,6 +32,7 @@ mod decode;
 mod json;
 mod wire;
 
+pub use client_spans::{ClientSpans, Exported, OfRun};
 pub use decode::{RawSpan, walk};
 pub use intake::{Intake, Message, NotTaken, Taken, Wanted};
 pub use json::walk_json;

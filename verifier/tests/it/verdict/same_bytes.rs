@@ -40,12 +40,23 @@ fn mixed() -> Run {
     run
 }
 
-/// Everything that judging writes, the files of `legacy/` too.
+/// Everything that judging writes, the files of its folders too.
 fn outputs(written: &OnDisk) -> Vec<String> {
-    let legacy = fs::read_dir(written.folder.path().join("legacy")).unwrap();
-    let legacy = legacy.map(|entry| format!("legacy/{}", entry.unwrap().file_name().display()));
-    let reports = ["verdict.json", "report.md", "report.html"].map(str::to_owned);
-    let mut names: Vec<String> = reports.into_iter().chain(legacy).collect();
+    let mut names = ["verdict.json", "report.md", "report.html"]
+        .map(str::to_owned)
+        .to_vec();
+    for folder in [
+        "legacy",
+        "opentelemetry_traces",
+        "opentelemetry_traces/waterfalls",
+    ] {
+        for entry in fs::read_dir(written.folder.path().join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                names.push(format!("{folder}/{}", entry.file_name().display()));
+            }
+        }
+    }
     names.sort();
     names
 }
@@ -55,7 +66,7 @@ fn rows_and_parquet() {
     let written = mixed().write();
     written.judge();
     let files = outputs(&written);
-    assert!(files.len() > 10, "{files:?}");
+    assert!(files.len() > 20, "{files:?}");
     let from_rows: Vec<String> = files.iter().map(|name| written.text(name)).collect();
     written.folder.seal().unwrap();
     assert!(written.folder.spans_parquet().is_file() && !written.folder.span_rows().exists());

@@ -1,6 +1,7 @@
 //! The folder `opentelemetry_traces/`: traces that others take again, and figures that agree with the verdict.
 
 use super::builder::{INFERENCE, MS, OnDisk, PREPARATION, ROOT, Run};
+use crate::testbed::{get, post, wait_until};
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use serde_json::Value;
 use std::fs;
@@ -244,5 +245,39 @@ fn a_second_judgement_leaves_nothing_of_the_first() {
             "traces.jsonl",
             "waterfalls",
         ]
+    );
+}
+
+/// The real collector takes each line, and counts every span of it.
+#[test]
+fn the_real_collector_takes_every_line() {
+    let Some(jaeger) = crate::testbed::jaeger(10_000) else {
+        return;
+    };
+    let to = [("JAEGER_OTLP", jaeger.otlp().to_string())];
+    let collector = crate::testbed::collector(&["local"], &to).unwrap();
+    let run = spoilt();
+    let written = judged(&run, asked(KeepTraces::All));
+    let mut accepted = 0;
+    for name in ["traces.jsonl", "error_traces.jsonl"] {
+        let lines = file(&written, name);
+        for line in lines.lines() {
+            let (status, answer) = post(collector.http(), "/v1/traces", line).unwrap();
+            assert_eq!(
+                (status, answer.trim()),
+                (200, "{\"partialSuccess\":{}}"),
+                "{line}"
+            );
+        }
+        let (spans, clients) = read_again(&run, &lines);
+        accepted += spans.len() as u64 + clients;
+    }
+    let name = "otelcol_receiver_accepted_spans{transport=\"http\",receiver=\"otlp\"}";
+    assert_eq!(collector.metric(name), Some(accepted as f64));
+    let path = format!("/api/v3/traces/{}", hex(&run.key.trace_id(100)));
+    let found = || get(jaeger.query_http(), &path).unwrap();
+    wait_until(
+        || found().0 == 200 && found().1.contains("POST /predict"),
+        || format!("{:?}", found()),
     );
 }

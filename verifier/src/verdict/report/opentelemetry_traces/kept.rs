@@ -114,17 +114,18 @@ impl Writer<'_> {
         let kept = match self.kept.keep_traces {
             KeepTraces::All => "every trace".to_owned(),
             KeepTraces::Exemplars => format!(
-                "up to {OF_EACH} of each class of each stage: slowest, nearest to the median, each kind of failure, of fault and of error span"
+                "up to {OF_EACH} of each class of each stage (slowest, median, each kind of failure, fault, error span)"
             ),
             KeepTraces::None => "none".to_owned(),
         };
         writeln!(
             self.list,
-            "# Kept traces: {kept} (--keep-traces all|exemplars|none). traces.jsonl and error_traces.jsonl hold them as OTLP/JSON lines,
-# each of which any OTLP/HTTP receiver takes again (POST /v1/traces). They hold what the run's record holds: the
-# client's span from its exchange (service.name verifier), and of each received span its ids, times, name, kind, status,
-# http.response.status_code, its error.type or else its status message (both as error.type), and its sender (pod,
-# instance or service, as service.instance.id). Other attributes, events and links were not recorded.
+            "# Kept traces (--keep-traces all|exemplars|none): {kept}.
+# traces.jsonl has them as OTLP/JSON, one trace a line, which any OTLP/HTTP receiver takes again (POST /v1/traces).
+# A line holds what the run's record holds: the client's span from its exchange (service.name verifier), and of each
+# received span its ids, times, name, kind, status, http.response.status_code, its error.type or else its status
+# message (both as error.type), and its sender (pod, instance or service; as service.instance.id). Other attributes,
+# events and links were not recorded. error_traces.jsonl: the same of failed exchanges and traces with an error span.
 # In order of stage and request. start: seconds on the run's clock.
 #"
         )?;
