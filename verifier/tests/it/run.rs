@@ -1,6 +1,6 @@
 //! `verifier run`, end to end: the real binary, the real service, real sockets; faults where the far end has them.
 
-mod faulty;
+pub(crate) mod faulty;
 mod killed;
 mod search;
 

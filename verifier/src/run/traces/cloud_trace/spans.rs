@@ -6,8 +6,8 @@
 
 use crate::run::traces::decode::RawSpan;
 use crate::run::traces::json::{Number, unhex};
-use serde::de::{Deserializer, Error};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use std::collections::HashMap;
 use std::time::UNIX_EPOCH;
 
