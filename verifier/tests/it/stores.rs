@@ -201,6 +201,21 @@ fn a_trace_that_a_store_lost_is_named_with_the_store() {
 }
 
 #[test]
+fn a_store_that_fails_on_and_on_is_given_up_and_that_is_no_verdict() {
+    let way = Way::new(Store {
+        broken: true,
+        ..Store::default()
+    });
+    let verdict = way.run(&[&way.tempo()], &["-R", "50", "-d", "1s"]);
+    assert_eq!(verdict["outcome"], "unknown", "{verdict:#}");
+    let receiver = &source(&verdict, "tempo")["receiver"];
+    assert_eq!(receiver["failed_reads"], 11, "{receiver:#}");
+    let why = receiver["incomplete"].to_string();
+    assert!(why.contains("10 reads in a row failed"), "{why}");
+    assert!(why.contains("no ingester"), "{why}");
+}
+
+#[test]
 fn what_googles_quota_leaves_unread_is_no_verdict() {
     let way = Way::new(Store::default());
     // Twelve pages of a hundred are what a minute gives, and the check before the load took its unit of them.

@@ -30,6 +30,8 @@ pub struct Store {
     pub seen: Mutex<Vec<Vec<u8>>>,
     /// Answers every read with this.
     pub refuses: Option<(StatusCode, &'static str)>,
+    /// Tempo has a trace, and can not give it.
+    pub broken: bool,
     /// Cloud Trace's read quota.
     pub units: Units,
 }
@@ -125,6 +127,9 @@ impl Store {
             return (StatusCode::BAD_REQUEST, Bytes::new());
         };
         assert_eq!(accept.unwrap(), "application/protobuf");
+        if self.broken {
+            return (StatusCode::INTERNAL_SERVER_ERROR, "no ingester".into());
+        }
         let traces = self.traces.lock().unwrap();
         let Some((_, trace)) = traces.iter().find(|(known, _)| hex(known) == id) else {
             return (StatusCode::NOT_FOUND, Bytes::new());
