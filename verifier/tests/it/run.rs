@@ -1,7 +1,11 @@
 //! `verifier run`, end to end: the real binary, the real service, real sockets; faults where the far end has them.
 
+<<<<<<< HEAD
 mod faulty;
 mod http2;
+=======
+pub(crate) mod faulty;
+>>>>>>> stores
 mod killed;
 mod search;
 

@@ -44,13 +44,16 @@ pub(super) async fn check(project: &Project) -> Result<()> {
 /// When it can not be read any more.
 pub(super) async fn read(project: &Project, reading: &mut Reading) -> Result<()> {
     let google = Google::new(project).await?;
+    let mut quota = Quota::new(UNITS, PERIOD);
+    // Taken by the check just before.
+    let _ = quota.take(1, reading.now_ns());
     let Some(window) = reading.load_ended().await else {
         return Ok(());
     };
     let mut reader = Reader {
         google,
         window,
-        quota: Quota::new(UNITS, PERIOD),
+        quota,
         failed: Failed::default(),
         pages: reading.traces_due() / PAGE + 1,
     };

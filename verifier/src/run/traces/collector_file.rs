@@ -146,8 +146,11 @@ impl Files {
 
     /// Reads a share of each; false when there was nothing to read.
     fn read(&mut self, reading: &mut Reading) -> bool {
-        let files = self.followed.values_mut();
-        files.fold(false, |any, file| file.read(reading) || any)
+        let mut any = false;
+        for file in self.followed.values_mut() {
+            any |= file.read(reading);
+        }
+        any
     }
 
     /// Says what was left over.

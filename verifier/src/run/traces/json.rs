@@ -250,7 +250,7 @@ impl Span<'_> {
 pub(super) fn unhex<'a>(text: &[u8], room: &'a mut [u8; 16]) -> &'a [u8] {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let bytes = text.len() / 2;
-    if text.len() % 2 != 0 || bytes > room.len() {
+    if !text.len().is_multiple_of(2) || bytes > room.len() {
         return &[];
     }
     for (byte, pair) in room.iter_mut().zip(text.chunks_exact(2)) {

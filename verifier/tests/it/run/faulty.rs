@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
 /// A far end that answers every hundredth request with 500, and exports one server span each.
-pub(super) fn faulty_service(otlp: String) -> String {
+pub(crate) fn faulty_service(otlp: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let requests = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));

@@ -15,11 +15,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 const GOOGLE: &str = "https://cloudtrace.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/trace.readonly";
 /// What a person does who is not let in.
 const LOG_IN: &str = "log in with `gcloud auth application-default login`, or let Workload Identity give the pod a service account";
+const LOGGED_IN_WITHIN: Duration = Duration::from_secs(30);
 /// Traces with all their spans on one page, at most.
 pub(super) const PAGE: u64 = 100;
 
@@ -47,11 +49,7 @@ impl Google {
     pub(super) async fn new(project: &Project) -> Result<Google> {
         let tokens = match project.instead {
             Some(_) => None,
-            None => Some(
-                gcp_auth::provider()
-                    .await
-                    .with_context(|| format!("no credentials of Google's cloud: {LOG_IN}"))?,
-            ),
+            None => Some(log_in().await?),
         };
         let host = project.instead.as_deref().unwrap_or(GOOGLE);
         Ok(Google {
@@ -112,8 +110,8 @@ impl Google {
         let url = format!("{}{what}", self.traces_url);
         let (status, body) = self.client.get(&url, &headers).await?;
         match status {
-            StatusCode::OK => return Ok(Some(body)),
-            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::OK => Ok(Some(body)),
+            StatusCode::NOT_FOUND => Ok(None),
             StatusCode::TOO_MANY_REQUESTS => {
                 self.exhausted.set(true);
                 bail!(
@@ -130,6 +128,14 @@ impl Google {
             _ => bail!("HTTP status {status}: {}", said(&body)),
         }
     }
+}
+
+/// As the environment, the login of gcloud, or the machine's own service account, whichever is found first.
+async fn log_in() -> Result<Arc<dyn TokenProvider>> {
+    // Outside of Google's cloud nobody may ever answer for the machine.
+    let found = tokio::time::timeout(LOGGED_IN_WITHIN, gcp_auth::provider()).await;
+    let nobody = || format!("no credentials of Google's cloud: {LOG_IN}");
+    found.with_context(nobody)?.with_context(nobody)
 }
 
 /// What Google says went wrong.

@@ -1,3 +1,5 @@
+//! Answers of Cloud Trace in; what is read of them, or that nothing is, out.
+
 use super::*;
 
 /// As the API's reference writes them.
