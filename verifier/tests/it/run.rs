@@ -1,11 +1,7 @@
 //! `verifier run`, end to end: the real binary, the real service, real sockets; faults where the far end has them.
 
-<<<<<<< HEAD
-mod faulty;
-mod http2;
-=======
 pub(crate) mod faulty;
->>>>>>> stores
+mod http2;
 mod killed;
 mod search;
 
