@@ -6,14 +6,17 @@ use crate::verdict::align::Timeline;
 use crate::verdict::judge::percentile_ns;
 use crate::verdict::outcome::Verdict;
 use anyhow::Result;
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// Requests whose samples are in memory at once: some 32 MB.
+const AT_ONCE: usize = 1 << 20;
 /// Seconds of a stage that are told apart: more than eleven days. A row whose times are damaged goes to the last.
 const MOST_SECONDS: u64 = 1_000_000;
 
-/// Writes the table. Beside the timeline there are the samples of one second, and for each second of a stage where its
-/// rows stand: rows are nearly in the order of their intended starts.
+/// Writes the table. Beside the timeline there are the samples of a million requests (or of one second), and for each
+/// second of a stage where its rows stand.
 ///
 /// # Errors
 /// When it can not be written.
@@ -39,14 +42,21 @@ pub(super) fn write(out: &mut Out, timeline: &Timeline<'_>, verdict: &Verdict) -
     csv.write_record(&head)?;
     for (index, stage) in verdict.stages.iter().enumerate() {
         let start_ns = timeline.stage_start_ns(index).unwrap_or(0);
-        for (second, rows) in seconds(timeline, index, start_ns) {
-            let mut sample = Sample::new(names.len());
-            for (exchange, spans) in timeline.rows(index, rows) {
-                if second_of(exchange, start_ns) == second {
+        let exchanges = timeline.exchanges(index, None);
+        let rows = exchanges.map(|exchange| second_of(exchange, start_ns));
+        for part in parts(rows, AT_ONCE) {
+            let mut samples: BTreeMap<u64, Sample> = BTreeMap::new();
+            for (exchange, spans) in timeline.rows(index, part.rows) {
+                let second = second_of(exchange, start_ns);
+                if part.seconds.contains(&second) {
+                    let sample = samples.entry(second);
+                    let sample = sample.or_insert_with(|| Sample::new(names.len()));
                     sample.add(timeline, &names, exchange, spans);
                 }
             }
-            csv.write_record(sample.row(&stage.name, second))?;
+            for (second, sample) in samples {
+                csv.write_record(sample.row(&stage.name, second))?;
+            }
         }
     }
     csv.flush()?;
@@ -58,19 +68,39 @@ fn second_of(exchange: &Exchange, start_ns: u64) -> u64 {
     (since_ns / SECOND_NS).min(MOST_SECONDS)
 }
 
-/// For each second in which a request was meant to start, the rows among which those requests stand.
-fn seconds(
-    timeline: &Timeline<'_>,
-    index: usize,
-    start_ns: u64,
-) -> impl Iterator<Item = (u64, Range<usize>)> + use<> {
-    let mut seconds: std::collections::BTreeMap<u64, Range<usize>> =
-        std::collections::BTreeMap::new();
-    for (row, exchange) in timeline.exchanges(index, None).enumerate() {
-        let rows = seconds.entry(second_of(exchange, start_ns));
-        rows.or_insert(row..row).end = row + 1;
+/// Some seconds of a stage, and the rows among which their requests stand.
+struct Part {
+    seconds: RangeInclusive<u64>,
+    rows: Range<usize>,
+    requests: usize,
+}
+
+/// Rows, given by their seconds, in parts of up to so many requests, or of one second. Workers number their requests in turn, and one that
+/// is faster than another is ahead of it: rows are in the order of time for each worker alone, so that parts overlap.
+fn parts(rows: impl Iterator<Item = u64>, at_once: usize) -> Vec<Part> {
+    let mut seconds: BTreeMap<u64, Part> = BTreeMap::new();
+    for (row, second) in rows.enumerate() {
+        let part = seconds.entry(second).or_insert(Part {
+            seconds: second..=second,
+            rows: row..row,
+            requests: 0,
+        });
+        part.rows.end = row + 1;
+        part.requests += 1;
     }
-    seconds.into_iter()
+    let mut parts: Vec<Part> = Vec::new();
+    for second in seconds.into_values() {
+        match parts.last_mut() {
+            Some(part) if part.requests + second.requests <= at_once => {
+                part.seconds = *part.seconds.start()..=*second.seconds.end();
+                let (from, to) = (part.rows.start, part.rows.end);
+                part.rows = from.min(second.rows.start)..to.max(second.rows.end);
+                part.requests += second.requests;
+            }
+            _ => parts.push(second),
+        }
+    }
+    parts
 }
 
 /// The requests of one second.
@@ -133,5 +163,30 @@ impl Sample {
             row.extend([0.5, 0.99].map(|p| cell(percentile_ns(ns, p))));
         }
         row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn each_row_is_in_the_part_of_its_second() {
+        // Two workers, of which one is twice as fast.
+        let rows: Vec<u64> = (0..60).flat_map(|i| [i / 10, i / 5]).collect();
+        for at_once in [1, 20, 25, 1000] {
+            let parts = parts(rows.iter().copied(), at_once);
+            for (row, second) in rows.iter().enumerate() {
+                let of = |part: &&super::Part| part.seconds.contains(second);
+                let found: Vec<_> = parts.iter().filter(of).collect();
+                assert!(
+                    found.len() == 1 && found[0].rows.contains(&row),
+                    "{at_once} {row}"
+                );
+            }
+            let requests: usize = parts.iter().map(|part| part.requests).sum();
+            assert_eq!(requests, rows.len());
+            assert_eq!(parts.len() == 1, at_once == 1000);
+        }
     }
 }
