@@ -210,8 +210,9 @@ fn end(plan: &Plan, recording: Recording, folder: &RunFolder, origin_unix_ns: u6
     let mut spans = read_rows::<Span>(&folder.span_rows())?;
     spans.sort_unstable_by_key(|span| span.seq);
     let expected = plan.span_names().len();
+    let kind = plan.traces.spans.first().map_or(0, |root| root.kind.code());
     let requests = spans.chunk_by(|a, b| a.seq == b.seq);
-    let rows = requests.filter_map(|spans| request(spans, expected, origin_unix_ns));
+    let rows = requests.filter_map(|spans| request(spans, expected, kind, origin_unix_ns));
     let rows: Vec<Exchange> = rows.collect();
     recorder.observe(Observation::StageEnded {
         stage: 0,
@@ -229,8 +230,8 @@ fn end(plan: &Plan, recording: Recording, folder: &RunFolder, origin_unix_ns: u6
 
 /// One request, from its trace: as long as its root span, or where that is missing from its first span to its last.
 /// `None` of a trace that holds no span of those that the plan expects: it is of another kind of request.
-fn request(spans: &[Span], expected: usize, origin_unix_ns: u64) -> Option<Exchange> {
-    // Expected spans have the first numbers, the root the very first of them.
+fn request(spans: &[Span], expected: usize, kind: u8, origin_unix_ns: u64) -> Option<Exchange> {
+    // Expected spans have the first numbers, the root the very first of them; a client's span may bear the same name.
     let of_plan = || {
         spans
             .iter()
@@ -238,7 +239,9 @@ fn request(spans: &[Span], expected: usize, origin_unix_ns: u64) -> Option<Excha
     };
     let from = of_plan().map(|span| span.start_unix_ns).min()?;
     let to = of_plan().map(|span| span.end_unix_ns).max()?;
-    let found = spans.iter().find(|span| span.name == 0);
+    let found = spans
+        .iter()
+        .find(|span| span.name == 0 && span.kind == kind);
     let (from, to) = found.map_or((from, to), |root| (root.start_unix_ns, root.end_unix_ns));
     let on_clock = |unix_ns: u64| unix_ns.saturating_sub(origin_unix_ns).max(1);
     let status = found.map_or(0, |root| root.http_status);
