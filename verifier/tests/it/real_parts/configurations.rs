@@ -63,7 +63,10 @@ fn no_pipeline_samples_or_acknowledges_early() {
             assert_eq!(names, ["memory_limiter"], "{name}.yaml: {pipeline}");
         }
     }
-    assert_eq!(pipelines, 6, "base, local, verifier, gke, and compose has two");
+    assert_eq!(
+        pipelines, 6,
+        "base, local, verifier, gke, and compose has two"
+    );
 }
 
 #[test]
