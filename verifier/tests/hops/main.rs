@@ -179,6 +179,44 @@ fn a_collector_without_memory_refuses_and_the_service_still_has_the_spans() {
     assert!(losses(file).contains("not delivered"), "{file:#}");
 }
 
+/// gRPC refuses it before any counter of Jaeger's sees it, and the exporter does not try again.
+#[test]
+fn a_message_beyond_the_receivers_limit_is_given_up_by_the_exporter() {
+    let configs = ["local", "../verifier/tests/hops/large_batches"];
+    let Some(mut way) = Way::with(10_000, &configs, &[("JAEGER_MESSAGE_MIB", "1")]) else {
+        return;
+    };
+    way.drain = "15s";
+    let sources = [way.file(), way.jaeger_grpc()];
+    let verdict = way.run(&[&sources[0], &sources[1]], &["-R", "900", "-d", "4s"]);
+    assert_eq!(source(&verdict, "collector-file")["complete"], 3600);
+    let jaeger = source(&verdict, "jaeger");
+    let missing = jaeger["spans_missing"].as_u64().unwrap();
+    assert!(missing >= 6_000, "{jaeger:#}");
+    assert_eq!(loss(jaeger, "collector"), missing, "{jaeger:#}");
+    assert!(losses(jaeger).contains("given up by"), "{jaeger:#}");
+}
+
+/// The service's own memory for spans is the limit: it drops, counts, and says so.
+#[test]
+fn a_service_that_may_drop_spans_says_how_many() {
+    let flags = ["--span-buffer", "64KiB", "--on-span-pressure", "drop"];
+    let Some(mut way) = Way::serving(10_000, &["local"], &[], &flags) else {
+        return;
+    };
+    way.drain = "10s";
+    let running = way.start(&[&way.file()], &["-R", "800", "-d", "5s"]);
+    way.accepted(300);
+    way.collector.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_secs(3));
+    way.collector.signal(Signal::CONT);
+    let verdict = running.verdict();
+    let file = source(&verdict, "collector-file");
+    let missing = file["spans_missing"].as_u64().unwrap();
+    assert!(missing > 0, "{file:#}");
+    assert_eq!(loss(file, "service"), missing, "{file:#}");
+}
+
 #[test]
 fn a_file_that_rotates_all_the_time_is_read_whole() {
     let Some(way) = Way::new(10_000, &["local", "../verifier/tests/hops/small_files"]) else {

@@ -1,6 +1,6 @@
 //! The whole way on free ports: service, collector, Jaeger; `run` drives it and gives the verdict.
 
-use crate::testbed::{Collector, Jaeger, collector, free_address, jaeger, post, wait_until};
+use crate::testbed::{Collector, Jaeger, collector, free_address, jaeger_with, post, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -52,8 +52,19 @@ impl Way {
         Way::with(max_traces, configs, &[])
     }
 
+    /// With these variables for the collector and Jaeger.
     pub fn with(max_traces: u32, configs: &[&str], environment: &[(&str, &str)]) -> Option<Way> {
-        let jaeger = jaeger(max_traces)?;
+        Way::serving(max_traces, configs, environment, &[])
+    }
+
+    /// With these flags for the service.
+    pub fn serving(
+        max_traces: u32,
+        configs: &[&str],
+        environment: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Option<Way> {
+        let jaeger = jaeger_with(max_traces, environment)?;
         let verifier_otlp = free_address();
         let mut all = vec![
             ("JAEGER_OTLP", jaeger.otlp().to_string()),
@@ -71,6 +82,7 @@ impl Way {
             .args(["__serve", "--drain-delay", "0s", "--listen", "127.0.0.1:0"])
             .arg("--port-file")
             .arg(&port_file)
+            .args(flags)
             .env(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 format!("http://{}", collector.grpc()),

@@ -14,6 +14,11 @@ pub struct Jaeger {
 
 /// A healthy Jaeger that keeps so many traces.
 pub fn jaeger(max_traces: u32) -> Option<Jaeger> {
+    jaeger_with(max_traces, &[])
+}
+
+/// One with these variables of `testbed/jaeger.yaml`, too.
+pub fn jaeger_with(max_traces: u32, environment: &[(&str, &str)]) -> Option<Jaeger> {
     let program = built()?.join("jaeger");
     let [otlp, query_http, query_grpc, health, metrics] = std::array::from_fn(|_| free_address());
     let mut process = Process::new(program, (health, "/status"));
@@ -29,6 +34,10 @@ pub fn jaeger(max_traces: u32) -> Option<Jaeger> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    let more = environment.iter();
+    process
+        .environment
+        .extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     process.start();
     Some(Jaeger {
         process,

@@ -14,7 +14,7 @@ mod process;
 
 pub use collector::{Collector, collector, config, validate};
 pub use http::{get, post};
-pub use jaeger::{Jaeger, jaeger};
+pub use jaeger::{Jaeger, jaeger, jaeger_with};
 pub use process::Process;
 
 use std::io::Write;

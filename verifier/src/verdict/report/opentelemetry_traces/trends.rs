@@ -152,7 +152,7 @@ impl Sample {
     /// An empty cell: nothing sent, or too few samples for the percentile.
     fn row(mut self, stage: &str, second: u64) -> Vec<String> {
         let cell =
-            |ns: Option<u64>| ns.map_or_else(String::new, |ns| format!("{:.3}", ns as f64 / 1e6));
+            |ns: Option<u64>| ns.map_or_else(String::new, |ns| format!("{:.6}", ns as f64 / 1e6));
         self.latencies_ns.sort_unstable();
         let mut row = vec![stage.to_owned()];
         row.extend([second, self.requests, self.ok, self.failed].map(|n| n.to_string()));
