@@ -70,14 +70,14 @@ fn each_second_of_each_stage_has_its_row() {
         .map(|e| e.latency_ns())
         .collect();
     latencies.sort_unstable();
-    let p99 = format!("{:.3}", latencies[989] as f64 / 1e6);
+    let p99 = format!("{:.6}", latencies[989] as f64 / 1e6);
     assert_eq!(rows[0][7], p99);
-    assert_eq!(rows[1][8], "3000.000");
+    assert_eq!(rows[1][8], "3000.000000");
     // 500 samples do not support a p99; 1000 durations of a span do.
     assert_eq!((rows[2][7].as_str(), rows[2][5].is_empty()), ("", false));
     assert_eq!(
         (rows[0][13].as_str(), rows[0][14].as_str()),
-        ("0.500", "0.500")
+        ("0.500000", "0.500000")
     );
     assert_eq!(verdict.stages[0].exchanges.planned, 2500);
 }
