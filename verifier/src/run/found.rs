@@ -2,7 +2,8 @@
 //! requests are made of their root spans.
 
 use super::progress::Progress;
-use super::{CLOCKS_APART_NS, Ended, Setup, Signals, default_folder, finish, host, target};
+use super::signals::Signals;
+use super::{CLOCKS_APART_NS, Ended, Setup, default_folder, finish, host, target};
 use crate::plan::{Load, Plan, Stage};
 use crate::record::{
     Clock, Exchange, Observation, Outcome, Recorder, Recording, RunFolder, RunKey, Span, read_rows,

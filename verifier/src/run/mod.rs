@@ -1,56 +1,30 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+mod conductor;
 mod exposition;
 pub mod found;
 pub mod load;
 pub mod progress;
+mod setup;
+mod signals;
 pub mod target;
 pub mod traces;
 
+pub use setup::Setup;
+
 use crate::plan::{Http, Plan};
-use crate::record::{Asked, Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use progress::Progress;
-use std::net::{SocketAddr, TcpListener};
+use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
+use anyhow::{Context, Result, anyhow, ensure};
+use conductor::Conductor;
+use signals::Signals;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use target::Target;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use traces::{ClientSpans, Exported, OfRun, Source, Sources, Window};
-
-/// How a run is set up, beside its plan.
-#[derive(Clone, Debug, Default)]
-pub struct Setup {
-    /// The target; `None`: the iris service is started here.
-    pub url: Option<String>,
-    /// Replicas to start here.
-    pub replicas: u16,
-    /// Where traces come from; the first is judged, the others are held against it. Empty: the own receiver.
-    pub traces: Vec<Source>,
-    /// Where the collector on the way shows its own books; `None`: the usual place with a URL and sources that are read,
-    /// if something answers there.
-    pub collector: Option<String>,
-    /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
-    pub otlp_grpc: Option<SocketAddr>,
-    /// Where OTLP/HTTP is listened for.
-    pub otlp_http: Option<SocketAddr>,
-    /// Where the verifier's own spans are exported to after the load, by OTLP/HTTP.
-    pub export_client_spans: Option<String>,
-    /// What was asked of the reports.
-    pub asked: Asked,
-    /// The run folder; `None`: `runs/<plan>-<time>`.
-    pub out: Option<PathBuf>,
-    /// Load threads; `None`: half of the CPUs.
-    pub workers: Option<u16>,
-    /// Plain progress lines, even on a terminal.
-    pub headless: bool,
-    /// Whose certificates an `https://` target may show.
-    pub trust: load::Trust,
-}
+use traces::{ClientSpans, Exported, OfRun, Sources};
 
 /// A run that is over.
 #[derive(Debug)]
@@ -63,66 +37,6 @@ pub struct Ended {
 
 /// How far other machines' clocks may be off before a store that is asked by time hides spans of the load.
 const CLOCKS_APART_NS: u64 = 5_000_000_000;
-
-impl Setup {
-    fn sources(&self) -> Result<Vec<Source>> {
-        if self.traces.is_empty() {
-            return Ok(vec![Source::Otlp]);
-        }
-        let of_others = self.traces.iter().find(|source| **source != Source::Otlp);
-        if let (None, Some(source)) = (&self.url, of_others) {
-            bail!(
-                "--traces {} needs --url: the service that is started here exports to the verifier itself",
-                source.name()
-            );
-        }
-        Ok(self.traces.clone())
-    }
-
-    /// The listeners of the verifier's own receiver, where it is a source.
-    fn listeners(&self, sources: &[Source]) -> Result<Option<(TcpListener, TcpListener)>> {
-        if !sources.contains(&Source::Otlp) {
-            return Ok(None);
-        }
-        Ok(Some((
-            self.listen(self.otlp_grpc, "--otlp-grpc", 4317)?,
-            self.listen(self.otlp_http, "--otlp-http", 4318)?,
-        )))
-    }
-
-    fn tell_asked(&self, recorder: &Recorder) {
-        if self.asked != Asked::default() {
-            recorder.observe(Observation::ReportsAsked(self.asked.clone()));
-        }
-    }
-
-    fn watch_collector(&self, sources: &mut Sources, recorder: &Recorder) -> Result<()> {
-        match &self.collector {
-            Some(url) => sources.watch_collector(url, recorder),
-            // Without its books the verdict knows of fewer hops, and says so.
-            None if self.traces.iter().any(|source| *source != Source::Otlp) => {
-                let _ = sources.watch_collector(traces::COLLECTOR, recorder);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Binds one of the two OTLP listeners: where it was asked for, else on the well-known port when
-    /// the target is somebody else's (it must know where to export to), else on a free one.
-    fn listen(
-        &self,
-        asked: Option<SocketAddr>,
-        flag: &str,
-        known_port: u16,
-    ) -> Result<TcpListener> {
-        let port = if self.url.is_some() { known_port } else { 0 };
-        let address = asked.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
-        TcpListener::bind(address).with_context(|| {
-            format!("cannot listen for traces on {address}: choose another with {flag}")
-        })
-    }
-}
 
 /// Runs the plan from start to end. Blocks; makes its own small runtime for signals and timers.
 ///
@@ -306,160 +220,6 @@ fn finish(recording: Recording, recorder: &Recorder, folder: &RunFolder) -> Resu
     match recorder.live().failure() {
         Some(error) => Err(anyhow!(error)),
         None => folder.seal(),
-    }
-}
-
-/// The part of a run that waits: for the load, for the traces, for somebody's Ctrl-C.
-struct Conductor<'a> {
-    plan: Plan,
-    setup: &'a Setup,
-    recorder: Recorder,
-    cancel: CancellationToken,
-    interrupted: bool,
-}
-
-impl Conductor<'_> {
-    async fn conduct(mut self, mut target: Target, sources: &Sources) -> Result<(bool, Target)> {
-        let mut signals = Signals::new()?;
-        let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
-        let from_unix_ns = self.unix_now_ns();
-        let books = target::books::Watch::start(target.url(), &self.recorder).await;
-        let load = self.start_load(target.url())?;
-        let mut tick = tokio::time::interval(Duration::from_millis(200));
-        tokio::pin!(load);
-        let loaded = loop {
-            tokio::select! {
-                ended = &mut load => break ended,
-                signal = signals.next() => self.interrupt(signal),
-                _ = tick.tick() => {
-                    target.poll(&self.recorder);
-                    progress.show(&self.recorder);
-                    if self.recorder.live().failure().is_some() {
-                        self.cancel.cancel();
-                    }
-                }
-            }
-        };
-        match loaded {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.recorder.observe(Observation::RunError {
-                error: format!("{error:#}"),
-            }),
-            Err(panic) => self.recorder.observe(Observation::RunError {
-                error: format!("the load's thread panicked: {panic}"),
-            }),
-        }
-        sources.load_ended(Window {
-            from_unix_ns: from_unix_ns.saturating_sub(CLOCKS_APART_NS),
-            to_unix_ns: self.unix_now_ns() + CLOCKS_APART_NS,
-        });
-        self.drain(sources, &mut signals, &mut progress, &mut tick)
-            .await;
-        books.last_words().await;
-        Ok((self.interrupted, target))
-    }
-
-    fn unix_now_ns(&self) -> u64 {
-        let clock = self.recorder.clock();
-        clock.origin_unix_ns() + clock.now_ns()
-    }
-
-    fn start_load(&self, url: &str) -> Result<JoinHandle<Result<()>>> {
-        let address = load::Target::trusting(url, &self.setup.trust)?;
-        let options = load::Options {
-            workers: self
-                .setup
-                .workers
-                .map_or_else(load::default_workers, usize::from),
-            seed: self.plan.seed.unwrap_or_default(),
-        };
-        let (plan, recorder, cancel) = (
-            self.plan.clone(),
-            self.recorder.clone(),
-            self.cancel.clone(),
-        );
-        Ok(tokio::task::spawn_blocking(move || {
-            load::run(&plan, &address, &options, &recorder, &cancel)
-        }))
-    }
-
-    /// Waits until every exchange has its trace, or the plan's deadline, which does not run while a source that holds
-    /// everything is still being read.
-    async fn drain(
-        &mut self,
-        sources: &Sources,
-        signals: &mut Signals,
-        progress: &mut Progress,
-        tick: &mut tokio::time::Interval,
-    ) {
-        self.recorder.flush();
-        let recorder = self.recorder.clone();
-        let live = recorder.live();
-        let counts = || (live.traces_expected.load(Relaxed), live.traces_complete());
-        let (expected, complete) = counts();
-        self.recorder
-            .observe(Observation::DrainStarted { expected, complete });
-        if self.plan.span_names().is_empty() {
-            return;
-        }
-        let mut left = self.plan.traces.drain;
-        let mut last_ns = recorder.clock().now_ns();
-        let mut look = tokio::time::interval(Duration::from_millis(10));
-        loop {
-            let (expected, complete) = counts();
-            if complete >= expected || left.is_zero() || live.failure().is_some() {
-                break;
-            }
-            tokio::select! {
-                signal = signals.next() => self.interrupt(signal),
-                _ = tick.tick() => progress.drain(&self.recorder),
-                _ = look.tick() => {}
-            }
-            let now_ns = recorder.clock().now_ns();
-            if self.interrupted || !sources.behind() {
-                left = left.saturating_sub(Duration::from_nanos(now_ns - last_ns));
-            }
-            last_ns = now_ns;
-        }
-        progress.end();
-    }
-
-    /// The first signal ends the load and keeps the books; the second ends the process at once.
-    fn interrupt(&mut self, signal: &'static str) {
-        if self.interrupted {
-            eprintln!("\nverifier: stopped at once; `verifier judge` reads what was recorded");
-            std::process::exit(130);
-        }
-        self.interrupted = true;
-        eprintln!(
-            "\nverifier: {signal}: stopping the load, then judging what was seen (again to stop at once)"
-        );
-        self.recorder.observe(Observation::Interrupted {
-            signal: signal.to_owned(),
-        });
-        self.cancel.cancel();
-    }
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Signals> {
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
     }
 }
 

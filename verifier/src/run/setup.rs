@@ -1,0 +1,101 @@
+//! What a run needs beside its plan, as it was asked for: sources, listeners, the collector's books.
+
+use super::load;
+use super::traces::{self, Source, Sources};
+use crate::record::{Asked, Observation, Recorder};
+use anyhow::{Context, Result, bail};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+/// How a run is set up, beside its plan.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The target; `None`: the iris service is started here.
+    pub url: Option<String>,
+    /// Replicas to start here.
+    pub replicas: u16,
+    /// Where traces come from; the first is judged, the others are held against it. Empty: the own receiver.
+    pub traces: Vec<Source>,
+    /// Where the collector on the way shows its own books; `None`: the usual place with a URL and sources that are read,
+    /// if something answers there.
+    pub collector: Option<String>,
+    /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// Where OTLP/HTTP is listened for.
+    pub otlp_http: Option<SocketAddr>,
+    /// Where the verifier's own spans are exported to after the load, by OTLP/HTTP.
+    pub export_client_spans: Option<String>,
+    /// What was asked of the reports.
+    pub asked: Asked,
+    /// The run folder; `None`: `runs/<plan>-<time>`.
+    pub out: Option<PathBuf>,
+    /// Load threads; `None`: half of the CPUs.
+    pub workers: Option<u16>,
+    /// Plain progress lines, even on a terminal.
+    pub headless: bool,
+    /// Whose certificates an `https://` target may show.
+    pub trust: load::Trust,
+}
+
+impl Setup {
+    pub(super) fn sources(&self) -> Result<Vec<Source>> {
+        if self.traces.is_empty() {
+            return Ok(vec![Source::Otlp]);
+        }
+        let of_others = self.traces.iter().find(|source| **source != Source::Otlp);
+        if let (None, Some(source)) = (&self.url, of_others) {
+            bail!(
+                "--traces {} needs --url: the service that is started here exports to the verifier itself",
+                source.name()
+            );
+        }
+        Ok(self.traces.clone())
+    }
+
+    /// The listeners of the verifier's own receiver, where it is a source.
+    pub(super) fn listeners(
+        &self,
+        sources: &[Source],
+    ) -> Result<Option<(TcpListener, TcpListener)>> {
+        if !sources.contains(&Source::Otlp) {
+            return Ok(None);
+        }
+        Ok(Some((
+            self.listen(self.otlp_grpc, "--otlp-grpc", 4317)?,
+            self.listen(self.otlp_http, "--otlp-http", 4318)?,
+        )))
+    }
+
+    pub(super) fn tell_asked(&self, recorder: &Recorder) {
+        if self.asked != Asked::default() {
+            recorder.observe(Observation::ReportsAsked(self.asked.clone()));
+        }
+    }
+
+    pub(super) fn watch_collector(&self, sources: &mut Sources, recorder: &Recorder) -> Result<()> {
+        match &self.collector {
+            Some(url) => sources.watch_collector(url, recorder),
+            // Without its books the verdict knows of fewer hops, and says so.
+            None if self.traces.iter().any(|source| *source != Source::Otlp) => {
+                let _ = sources.watch_collector(traces::COLLECTOR, recorder);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Binds one of the two OTLP listeners: where it was asked for, else on the well-known port when
+    /// the target is somebody else's (it must know where to export to), else on a free one.
+    fn listen(
+        &self,
+        asked: Option<SocketAddr>,
+        flag: &str,
+        known_port: u16,
+    ) -> Result<TcpListener> {
+        let port = if self.url.is_some() { known_port } else { 0 };
+        let address = asked.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
+        TcpListener::bind(address).with_context(|| {
+            format!("cannot listen for traces on {address}: choose another with {flag}")
+        })
+    }
+}
