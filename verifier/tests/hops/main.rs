@@ -260,6 +260,35 @@ fn a_file_cut_short_can_not_tell() {
     assert_eq!(loss(file, "unread"), missing, "{file:#}");
 }
 
+/// Who samples by the parent's flag makes no span of a request whose client did not sample, and no counter anywhere
+/// tells. Ours samples always: each request has its trace, whatever it came with.
+#[test]
+fn a_parent_that_is_not_sampled_takes_no_trace_away() {
+    let Some(way) = Way::new(10_000, &["local"]) else {
+        return;
+    };
+    let watching = way.watch(&[&way.file(), &way.jaeger_grpc()], "3s");
+    for number in 1..=40 {
+        let of = |flag: u8| {
+            let trace = 0xaa + u64::from(flag);
+            format!("traceparent: 00-{trace:016x}{number:016x}-{number:016x}-0{flag}\r\n")
+        };
+        for headers in [of(0), of(1), String::new()] {
+            assert_eq!(way.predict(&headers), 200, "{headers}");
+        }
+    }
+    let verdict = watching.verdict();
+    assert_eq!(outcome(&verdict, "spans_arrived"), "pass", "{verdict:#}");
+    for name in ["collector-file", "jaeger"] {
+        let source = source(&verdict, name);
+        assert_eq!(
+            (&source["expected"], &source["complete"]),
+            (&120.into(), &120.into()),
+            "{name}"
+        );
+    }
+}
+
 /// Somebody else's requests: no trace ids of ours, no rows of ours.
 #[test]
 fn traces_of_others_are_watched_and_judged_again_from_the_file() {
@@ -268,7 +297,7 @@ fn traces_of_others_are_watched_and_judged_again_from_the_file() {
     };
     let watching = way.watch(&[&way.file(), &way.jaeger_grpc()], "3s");
     let answers = (0..80)
-        .map(|_| way.predict())
+        .map(|_| way.predict(""))
         .filter(|status| *status == 200);
     assert_eq!(answers.count(), 80);
     let verdict = watching.verdict();

@@ -1,6 +1,8 @@
 //! The whole way on free ports: service, collector, Jaeger; `run` drives it and gives the verdict.
 
-use crate::testbed::{Collector, Jaeger, collector, free_address, jaeger_with, post, wait_until};
+use crate::testbed::{
+    Collector, Jaeger, collector, free_address, jaeger_with, post_with, wait_until,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -205,10 +207,10 @@ impl Way {
         self.folder.path().join(format!("run-{number}"))
     }
 
-    /// One prediction, asked for without a trace of our own; the answer's status.
-    pub fn predict(&self) -> u16 {
+    /// One prediction, asked for without a trace of our own, with these headers; the answer's status.
+    pub fn predict(&self, headers: &str) -> u16 {
         let body = r#"{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}"#;
-        post(self.address.parse().unwrap(), "/predict", body)
+        post_with(self.address.parse().unwrap(), "/predict", headers, body)
             .unwrap()
             .0
     }

@@ -11,8 +11,18 @@ pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
 
 /// `POST` of a JSON body.
 pub fn post(address: SocketAddr, path: &str, json: &str) -> Option<(u16, String)> {
+    post_with(address, path, "", json)
+}
+
+/// The same with more headers, each with its line end.
+pub fn post_with(
+    address: SocketAddr,
+    path: &str,
+    headers: &str,
+    json: &str,
+) -> Option<(u16, String)> {
     let head = format!(
-        "POST {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.0\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         json.len()
     );
     exchange(address, &(head + json))

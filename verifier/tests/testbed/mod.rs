@@ -13,7 +13,7 @@ mod jaeger;
 mod process;
 
 pub use collector::{Collector, collector, config, validate};
-pub use http::{get, post};
+pub use http::{get, post, post_with};
 pub use jaeger::{Jaeger, jaeger, jaeger_with};
 pub use process::Process;
 
