@@ -393,7 +393,11 @@ fn killed(size: (u32, bool), spills: bool) -> u64 {
     case.gateway.set(Mood::Well);
     case.restart(args);
     let figures = Figures::of(run.verdict());
-    assert!(figures.missing_spans > 0, "killed with spans in memory");
+    // With a spill directory it depends on the moment whether anything was in memory alone.
+    assert!(
+        spills || figures.missing_spans > 0,
+        "killed with spans in memory"
+    );
     assert_eq!(figures.place("ended_process"), figures.missing_spans);
     let recovered = figures.verdict["services"][1]["recovered"]
         .as_u64()
