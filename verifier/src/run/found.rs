@@ -152,19 +152,19 @@ async fn look(
     tokio::pin!(over);
     let interrupted = loop {
         tokio::select! {
-            () = &mut over => break false,
+            () = &mut over => break None,
             signal = signals.next() => {
                 eprintln!("\nverifier: {signal}: judging what was seen");
-                break length.is_some();
+                break length.is_some().then_some(signal);
             }
             _ = tick.tick() => progress.spans(recorder),
         }
         if recorder.live().failure().is_some() {
-            break false;
+            break None;
         }
     };
-    if interrupted {
-        let signal = "a signal".to_owned();
+    if let Some(signal) = interrupted {
+        let signal = signal.to_owned();
         recorder.observe(Observation::Interrupted { signal });
     }
     sources.load_ended(Window {
@@ -176,7 +176,7 @@ async fn look(
     if let Some(books) = books {
         books.last_words().await;
     }
-    Ok(interrupted)
+    Ok(interrupted.is_some())
 }
 
 /// Until nothing has come for a while, at most for as long as the plan waits for traces.
