@@ -77,6 +77,28 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     Ok(duration)
 }
 
+/// The same for a duration that may be absent.
+pub(super) mod optional {
+    use serde::{Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(in crate::plan) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(in crate::plan) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,9 @@
 //! wrong; every complaint names its line.
 
 mod builtin;
+mod cluster;
 mod duration;
+mod fault;
 mod load;
 mod overrides;
 mod request;
@@ -14,7 +16,9 @@ mod task;
 mod threshold;
 
 pub use builtin::{BUILTIN, builtin};
+pub use cluster::Cluster;
 pub use duration::{format_duration, parse_duration};
+pub use fault::{Action, Condition, Fault, Replicas};
 pub use load::{Arrivals, Load, Reuse, Wait};
 pub use overrides::Overrides;
 pub use request::{Http, Request};
@@ -53,6 +57,9 @@ pub struct Plan {
     /// What traces are expected.
     #[serde(default)]
     pub traces: Traces,
+    /// The Kubernetes objects to watch; absent: no cluster is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
     /// A search instead of stages that are known beforehand: each probe becomes a stage as it is run.
     #[serde(
         default,
@@ -66,6 +73,9 @@ pub struct Plan {
     /// Kinds of requests, where there are several. None: [`Plan::request`] is the only one.
     #[serde(default, rename = "task", skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Task>,
+    /// What is broken on purpose while the load runs.
+    #[serde(default, rename = "fault", skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
 }
 
 /// Bounds on the load generator's own health; beyond them a stage's latencies are not judged.
@@ -143,6 +153,10 @@ impl Plan {
         ensure!(self.stages.len() <= 1000, "a plan has at most 1000 stages");
         self.request.check().context("request")?;
         self.check_tasks()?;
+        if let Some(cluster) = &self.cluster {
+            cluster.check()?;
+        }
+        fault::check(self)?;
         let mut names = BTreeSet::new();
         for stage in &self.stages {
             ensure!(

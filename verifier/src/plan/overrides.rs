@@ -57,6 +57,7 @@ impl Overrides {
             .collect();
         if !stages.is_empty() {
             plan.thresholds.retain(|t| t.stage.is_none());
+            plan.faults.retain(|fault| fault.stage.is_none());
             plan.stages = stages;
             plan.search = None;
         } else if let Some(duration) = self.duration {
@@ -75,6 +76,9 @@ impl Overrides {
             plan.stages
                 .iter_mut()
                 .for_each(|stage| stage.scale_time(factor));
+            for fault in &mut plan.faults {
+                fault.scale_time(factor);
+            }
             if let Some(search) = &mut plan.search {
                 search.scale_time(factor);
             }

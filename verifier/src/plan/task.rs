@@ -1,7 +1,8 @@
 //! A task: one kind of request among several, how often it is made, and what its trace must hold.
 
 use super::{
-    ExpectedSpan, Generator, Http, Plan, Search, Stage, Threshold, Traces, duration, request, span,
+    Cluster, ExpectedSpan, Fault, Generator, Http, Plan, Search, Stage, Threshold, Traces,
+    duration, request, span,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -134,10 +135,14 @@ pub(super) struct WithTasks<'a> {
     generator: &'a Generator,
     traces: &'a Traces,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a Cluster>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<&'a Search>,
     #[serde(skip_serializing_if = "<[Stage]>::is_empty")]
     stage: &'a [Stage],
     task: &'a [Task],
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    fault: &'a [Fault],
 }
 
 #[derive(Serialize)]
@@ -160,9 +165,11 @@ impl<'a> From<&'a Plan> for WithTasks<'a> {
             },
             generator: &plan.generator,
             traces: &plan.traces,
+            cluster: plan.cluster.as_ref(),
             search: plan.search.as_ref(),
             stage: &plan.stages,
             task: &plan.tasks,
+            fault: &plan.faults,
         }
     }
 }

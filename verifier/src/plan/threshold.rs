@@ -39,6 +39,12 @@ pub enum Metric {
     /// Replicas that were ready and served less than a quarter of their fair share in the stage's second
     /// half: `starved_replicas`.
     StarvedReplicas,
+    /// From the moment when the load asked for more to the first request that the last of a scale-up's pods served: the
+    /// longest of the scale-ups: `scale_up`. Milliseconds.
+    ScaleUp,
+    /// From a fault that ends replicas to the moment when their replacements serve and the stage's thresholds hold
+    /// again: the longest of the incidents: `recovery`. Milliseconds.
+    Recovery,
 }
 
 /// A statistic of a distribution.
@@ -99,8 +105,17 @@ impl Metric {
     pub fn is_duration(&self) -> bool {
         matches!(
             self,
-            Metric::Latency(_) | Metric::ServiceTime(_) | Metric::Span(..)
+            Metric::Latency(_)
+                | Metric::ServiceTime(_)
+                | Metric::Span(..)
+                | Metric::ScaleUp
+                | Metric::Recovery
         )
+    }
+
+    /// It is a figure of the cluster's, over all stages or those of one.
+    pub fn is_of_cluster(&self) -> bool {
+        matches!(self, Metric::ScaleUp | Metric::Recovery)
     }
 }
 
@@ -119,7 +134,7 @@ impl Threshold {
     }
 }
 
-const METRICS: &str = "p50, p90, p95, p99, p99.9, max, mean (of latency), service_time.p99, span(NAME).p99, error_rate, coverage, requests_per_second, starved_replicas";
+const METRICS: &str = "p50, p90, p95, p99, p99.9, max, mean (of latency), service_time.p99, span(NAME).p99, error_rate, coverage, requests_per_second, starved_replicas, scale_up, recovery";
 
 impl FromStr for Threshold {
     type Err = String;
@@ -184,6 +199,8 @@ fn parse_metric(text: &str) -> Option<Metric> {
         "error_rate" => return Some(Metric::ErrorRate),
         "coverage" => return Some(Metric::Coverage),
         "requests_per_second" | "rps" => return Some(Metric::RequestsPerSecond),
+        "scale_up" => return Some(Metric::ScaleUp),
+        "recovery" => return Some(Metric::Recovery),
         "starved_replicas" => return Some(Metric::StarvedReplicas),
         _ => {}
     }

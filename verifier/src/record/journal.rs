@@ -1,5 +1,9 @@
 //! The journal: everything slow-changing that was seen, one JSON object a line, flushed line by line.
 
+use super::cluster::{
+    ClusterSeen, Deployment, Endpoints, Event, FaultDone, Hpa, Node, Pod, PodMetrics, ReplicaSet,
+    WatchState,
+};
 use super::dictionary::Table;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -147,6 +151,37 @@ pub enum Observation {
     CollectorBooks(CollectorBooks),
     /// A service process's own span books, as its `/metrics` or its last words gave them.
     ServiceBooks(ServiceBooks),
+    /// A cluster is watched from now on.
+    ClusterWatched(ClusterSeen),
+    /// A watch has listed everything, or broke off.
+    WatchState(WatchState),
+    /// The HPA changed.
+    Hpa(Hpa),
+    /// The Deployment changed.
+    Deployment(Deployment),
+    /// A ReplicaSet of it changed.
+    ReplicaSet(ReplicaSet),
+    /// A pod changed.
+    Pod(Box<Pod>),
+    /// An EndpointSlice of the Service changed.
+    Endpoints(Endpoints),
+    /// An event of the namespace.
+    Event(Event),
+    /// What the pods use.
+    PodMetrics(PodMetrics),
+    /// A node changed.
+    Node(Node),
+    /// A fault was done, or could not be.
+    FaultDone(FaultDone),
+    /// A fault that lasts was undone.
+    FaultUndone(FaultDone),
+    /// The last words of a pod's log, kept where it failed or ended.
+    PodLog {
+        /// Name of the pod.
+        pod: String,
+        /// Its last lines.
+        lines: Vec<String>,
+    },
     /// All load has ended; the run waits for the traces that are still on their way.
     DrainStarted {
         /// Exchanges whose trace is due.

@@ -8,6 +8,9 @@ use std::sync::{Mutex, PoisonError};
 /// Sources of traces in one run.
 pub const MOST_SOURCES: usize = 8;
 
+/// A count that is not known.
+pub const UNKNOWN: u64 = u64::MAX;
+
 /// What has come from one source.
 #[derive(Debug, Default)]
 pub struct SourceLive {
@@ -26,6 +29,10 @@ pub struct Live {
     pub of_source: [SourceLive; MOST_SOURCES],
     /// How many sources there are.
     pub sources: AtomicU8,
+    /// Replicas that the HPA, or else the Deployment, wants; [`UNKNOWN`] where no cluster is watched.
+    pub replicas_desired: AtomicU64,
+    /// Ready pods of the Deployment; [`UNKNOWN`] likewise.
+    pub replicas_ready: AtomicU64,
     second: Mutex<Second>,
     failure: Mutex<Option<String>>,
 }
@@ -36,6 +43,8 @@ impl Default for Live {
             traces_expected: AtomicU64::default(),
             of_source: Default::default(),
             sources: AtomicU8::new(1),
+            replicas_desired: AtomicU64::new(UNKNOWN),
+            replicas_ready: AtomicU64::new(UNKNOWN),
             second: Mutex::default(),
             failure: Mutex::default(),
         }
@@ -51,6 +60,12 @@ impl Live {
             .map(|source| source.complete.load(Relaxed))
             .min()
             .unwrap_or(0)
+    }
+
+    /// Replicas as they are wanted and ready, as far as a cluster is watched.
+    pub fn replicas(&self) -> (Option<u64>, Option<u64>) {
+        let known = |count: &AtomicU64| Some(count.load(Relaxed)).filter(|n| *n != UNKNOWN);
+        (known(&self.replicas_desired), known(&self.replicas_ready))
     }
 
     /// Figures of the last whole second in which an exchange ended.

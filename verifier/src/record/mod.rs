@@ -6,6 +6,7 @@ pub mod run_key;
 
 pub mod asked;
 pub mod client_span;
+pub mod cluster;
 pub mod dictionary;
 pub mod exchange;
 pub mod journal;
