@@ -4,6 +4,7 @@
 mod conductor;
 mod exposition;
 pub mod found;
+pub mod kubernetes;
 pub mod load;
 pub mod progress;
 mod setup;
