@@ -47,7 +47,9 @@ pub(super) fn of_stage(
     if !timeline.watched() {
         checks.push(generator(timeline, stage));
     }
-    let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
+    let of_stage = |t: &&Threshold| {
+        !t.metric.is_of_cluster() && t.stage.as_ref().is_none_or(|name| *name == stage.name)
+    };
     let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
     let judged = |metric| thresholds().any(|t| t.metric == metric);
     if !judged(Metric::ErrorRate) {
@@ -282,6 +284,8 @@ fn threshold(threshold: &Threshold, stage: &Stage, receiver: &Receiver) -> Check
             let starved = stage.replicas.iter().filter(|r| r.starved).count();
             (!stage.replicas.is_empty()).then_some(starved as f64)
         }
+        // Of the whole run: judge::cluster holds them.
+        Metric::ScaleUp | Metric::Recovery => None,
     };
     let holds = value.map(|value| threshold.operator.holds(value, threshold.limit));
     let mut outcome = judgement(holds);
@@ -352,6 +356,7 @@ fn evidence(threshold: &Threshold, stage: &Stage, value: Option<f64>) -> Vec<Str
         }
         Metric::Latency(_) | Metric::ServiceTime(_) => few(value, stage.latency_ms.n),
         Metric::Span(name, _) => few(value, stage.spans_ms.get(name).map_or(0, |d| d.n)),
+        Metric::ScaleUp | Metric::Recovery => Vec::new(),
     }
 }
 
