@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::{Threshold, parse_duration};
+use crate::plan::{Plan, Threshold, parse_duration};
 use crate::record::{Asked, KeepTraces, TraceLink};
+use crate::run::kubernetes::Access;
 use crate::run::traces::Source;
 
 /// Drives load at a traced service, takes in every trace, and gives a verdict that can be re-computed.
@@ -104,7 +105,8 @@ pub struct RunArgs {
     #[arg(long = "threshold", value_name = "CONDITION")]
     pub thresholds: Vec<Threshold>,
 
-    /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the iris service is started here
+    /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the Service of the cluster that is watched, or
+    /// else the iris service is started here
     #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
     pub url: Option<String>,
 
@@ -150,6 +152,10 @@ pub struct RunArgs {
     /// Export the verifier's own client spans there when the load has ended, by OTLP/HTTP: http://127.0.0.1:4318/v1/traces
     #[arg(long, value_name = "URL")]
     pub export_client_spans: Option<String>,
+
+    /// The Kubernetes cluster to watch
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// What the reports shall hold
     #[command(flatten)]
@@ -211,6 +217,10 @@ pub struct WatchArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318")]
     pub otlp_http: SocketAddr,
 
+    /// The Kubernetes cluster to watch
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
     /// The run folder [default: runs/watched-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -226,6 +236,39 @@ pub struct WatchArgs {
     /// What the reports shall hold
     #[command(flatten)]
     pub asked: AskedArgs,
+}
+
+/// Which cluster is watched, and as whom; with any of these, or a plan with a `[cluster]`, one is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Kubernetes (watched with any of these, or a plan with a [cluster])")]
+pub struct ClusterArgs {
+    /// The way into the cluster [default: $KUBECONFIG, ~/.kube/config, or in a pod its service account]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace of the service [default: the plan's, or iris]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+impl ClusterArgs {
+    /// As the way into the cluster.
+    pub fn access(&self) -> Access {
+        Access {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+        }
+    }
+
+    /// The plan with a `[cluster]`, where one is asked for.
+    pub fn asked(&self, mut plan: Plan) -> Plan {
+        if self.access() != Access::default() || self.namespace.is_some() {
+            plan.cluster.get_or_insert_default();
+        }
+        plan
+    }
 }
 
 /// What the reports shall hold.

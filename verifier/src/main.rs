@@ -51,9 +51,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         scale_time: args.scale_time,
         thresholds: args.thresholds,
         http2: args.http2,
+        namespace: args.cluster.namespace.clone(),
         seed: args.seed,
     };
-    let plan = overrides.apply(load_plan(&args.plan)?)?;
+    let plan = overrides.apply(args.cluster.asked(load_plan(&args.plan)?))?;
     let setup = run::Setup {
         url: args.url,
         replicas: args.replicas,
@@ -61,6 +62,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         collector: args.collector,
         otlp_grpc: args.otlp_grpc,
         otlp_http: args.otlp_http,
+        access: args.cluster.access(),
         export_client_spans: args.export_client_spans,
         asked: args.asked.asked(),
         out: args.out,
@@ -96,12 +98,17 @@ fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCo
 }
 
 fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
-    let mut plan = load_plan(&args.plan)?;
-    plan.thresholds.extend(args.thresholds);
+    let overrides = Overrides {
+        thresholds: args.thresholds,
+        namespace: args.cluster.namespace.clone(),
+        ..Overrides::default()
+    };
+    let plan = overrides.apply(args.cluster.asked(load_plan(&args.plan)?))?;
     let setup = run::Setup {
         url: args.url,
         traces: args.traces,
         collector: args.collector,
+        access: args.cluster.access(),
         otlp_grpc: Some(args.otlp_grpc),
         otlp_http: Some(args.otlp_http),
         out: args.out,

@@ -1,10 +1,12 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+pub mod cluster;
 mod conductor;
 mod exposition;
 pub mod found;
 pub mod kubernetes;
+mod last_words;
 pub mod load;
 pub mod progress;
 mod setup;
@@ -51,6 +53,10 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
     };
     plan.seed = Some(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let setup = &runtime.block_on(setup.with_target(&plan))?;
     ensure!(
         setup.url.is_some() || plan.request.http == Http::One,
         "the service that is started here speaks HTTP/1.1: leave out --http2 (request.http), or name a target with --url"
@@ -88,8 +94,13 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     setup.tell_asked(&recorder);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
     setup.watch_collector(&mut sources, &recorder)?;
-    let target = match start_target(setup, sources.otlp_addresses(), &folder, &recorder) {
-        Ok(target) => target,
+    let cluster = runtime.block_on(setup.watch_cluster(&plan, &recorder));
+    let target = cluster.and_then(|cluster| {
+        let target = start_target(setup, sources.otlp_addresses(), &folder, &recorder)?;
+        Ok((target, cluster))
+    });
+    let (target, cluster) = match target {
+        Ok(started) => started,
         Err(error) => {
             recorder.observe(Observation::TargetFailed {
                 error: format!("{error:#}"),
@@ -99,9 +110,6 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
             return Err(error);
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let names = plan.client_span_names();
     let conductor = Conductor {
         plan,
@@ -110,7 +118,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         cancel: CancellationToken::new(),
         interrupted: false,
     };
-    let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources))?;
+    let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources, cluster))?;
     eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
     sources.stop();
