@@ -121,6 +121,15 @@ pub struct RunArgs {
     #[arg(long, requires = "url")]
     pub insecure: bool,
 
+    /// Break nothing: the plan without its faults
+    #[arg(long)]
+    pub no_faults: bool,
+
+    /// Run no load: print for every fault of the plan what it would hit now. The API is asked as for the fault itself
+    /// (dryRun=All), so that roles and PodDisruptionBudgets count. Exit code 0 if each could be done, else 2
+    #[arg(long, conflicts_with_all = ["no_faults", "json"])]
+    pub dry_run: bool,
+
     /// Speak HTTP/2: by ALPN with an https:// target, else with prior knowledge (h2c)
     #[arg(long)]
     pub http2: bool,

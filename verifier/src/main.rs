@@ -50,6 +50,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         duration: args.duration,
         scale_time: args.scale_time,
         thresholds: args.thresholds,
+        no_faults: args.no_faults,
         http2: args.http2,
         seed: args.seed,
     };
@@ -71,6 +72,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             insecure: args.insecure,
         },
     };
+    if args.dry_run {
+        let well = run::try_faults(&plan, &setup)?;
+        return Ok(ExitCode::from(if well { 0 } else { USAGE }));
+    }
     exit(&run::run(plan, &setup)?, setup.asked, args.json)
 }
 

@@ -3,6 +3,7 @@
 
 mod conductor;
 mod exposition;
+pub mod faults;
 pub mod found;
 pub mod kubernetes;
 pub mod load;
@@ -18,9 +19,11 @@ use crate::plan::{Http, Plan};
 use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
 use anyhow::{Context, Result, anyhow, ensure};
 use conductor::Conductor;
+use faults::Faults;
+use kubernetes::Access;
 use signals::Signals;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use target::Target;
@@ -69,6 +72,16 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let sources = setup.sources()?;
     Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = setup.listeners(&sources)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut faults = runtime.block_on(Faults::prepare(
+        &plan,
+        &Access::default(),
+        &format!("{}@{}", run_id(&out), host().name),
+        clock,
+        setup.url.is_none(),
+    ))?;
     let folder = RunFolder::create(&out)?;
     crate::record::write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
 
@@ -76,10 +89,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let mut recording = Recording::start(&folder, clock, key, &traces::expected(&plan))?;
     let recorder = recording.recorder();
     recorder.observe(Observation::RunStarted {
-        run_id: out.file_name().map_or_else(
-            || out.display().to_string(),
-            |n| n.to_string_lossy().into_owned(),
-        ),
+        run_id: run_id(&out),
         run_key: key.to_string(),
         origin_unix_ns: clock.origin_unix_ns(),
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -99,9 +109,17 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
             return Err(error);
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    if let Some(faults) = &mut faults
+        && let Err(error) = runtime.block_on(faults.take_lease(clock))
+    {
+        recorder.observe(Observation::RunError {
+            error: format!("{error:#}"),
+        });
+        target.stop(&recorder);
+        sources.stop();
+        recording.stop()?;
+        return Err(error);
+    }
     let names = plan.client_span_names();
     let conductor = Conductor {
         plan,
@@ -109,6 +127,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         recorder: recorder.clone(),
         cancel: CancellationToken::new(),
         interrupted: false,
+        faults,
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources))?;
     eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
@@ -135,6 +154,26 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         folder,
         interrupted,
     })
+}
+
+/// Prints what each fault of the plan would hit now, and touches nothing; whether every one could be done.
+///
+/// # Errors
+/// When there is no way into the cluster, or a guard forbids all of it.
+pub fn try_faults(plan: &Plan, _setup: &Setup) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(faults::dry_run(plan, &Access::default()))
+}
+
+/// Name of the run folder.
+fn run_id(out: &Path) -> String {
+    let name = out.file_name();
+    name.map_or_else(
+        || out.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// `runs/<plan>-<time>`, with a number behind it if two runs begin in the same second.
