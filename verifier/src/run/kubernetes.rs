@@ -28,7 +28,7 @@ impl Access {
             context: self.context.clone(),
             ..KubeConfigOptions::default()
         };
-        let config = match &self.kubeconfig {
+        let mut config = match &self.kubeconfig {
             Some(path) => {
                 let text = Kubeconfig::read_from(path)
                     .with_context(|| format!("cannot read {}", path.display()))?;
@@ -39,10 +39,7 @@ impl Access {
                 "no way into a cluster: name a kubeconfig with --kubeconfig or KUBECONFIG",
             )?,
         };
-        let config = Config {
-            connect_timeout: Some(CONNECT_WITHIN),
-            ..config
-        };
+        config.connect_timeout = Some(CONNECT_WITHIN);
         let server = config.cluster_url.to_string();
         Ok((Client::try_from(config)?, server))
     }

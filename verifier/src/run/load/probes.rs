@@ -78,7 +78,11 @@ fn met(threshold: &Threshold, stage: &Stage, rows: &[Exchange]) -> bool {
             let answered = rows.iter().filter(|row| row.outcome.answered()).count();
             Some(answered as f64 / stage.duration.as_secs_f64())
         }
-        Metric::Span(..) | Metric::Coverage | Metric::StarvedReplicas => return true,
+        Metric::Span(..)
+        | Metric::Coverage
+        | Metric::StarvedReplicas
+        | Metric::ScaleUp
+        | Metric::Recovery => return true,
     };
     figure.is_some_and(|figure| threshold.operator.holds(figure, threshold.limit))
 }

@@ -282,6 +282,8 @@ fn threshold(threshold: &Threshold, stage: &Stage, receiver: &Receiver) -> Check
             let starved = stage.replicas.iter().filter(|r| r.starved).count();
             (!stage.replicas.is_empty()).then_some(starved as f64)
         }
+        // Of the whole run: judge::cluster holds them.
+        Metric::ScaleUp | Metric::Recovery => None,
     };
     let holds = value.map(|value| threshold.operator.holds(value, threshold.limit));
     let mut outcome = judgement(holds);
@@ -352,6 +354,7 @@ fn evidence(threshold: &Threshold, stage: &Stage, value: Option<f64>) -> Vec<Str
         }
         Metric::Latency(_) | Metric::ServiceTime(_) => few(value, stage.latency_ms.n),
         Metric::Span(name, _) => few(value, stage.spans_ms.get(name).map_or(0, |d| d.n)),
+        Metric::ScaleUp | Metric::Recovery => Vec::new(),
     }
 }
 
