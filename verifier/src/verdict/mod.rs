@@ -1,6 +1,7 @@
 //! AFTER: judges what is on disk. Pure: no clock, no async, no I/O but reading the run folder and writing reports.
 
 pub mod align;
+pub mod cluster;
 pub mod compare;
 pub mod figures;
 pub mod judge;

@@ -78,6 +78,9 @@ pub struct Verdict {
     pub losses: Losses,
     /// How far each sender's clock can be off, from server spans that must lie inside their exchanges.
     pub clocks: Vec<SenderClock>,
+    /// Pods, scale-ups, incidents; `null` where no cluster was watched and nothing was broken.
+    #[serde(default)]
+    pub cluster: Option<super::cluster::Cluster>,
 }
 
 /// Which run this is.

@@ -5,6 +5,7 @@
 mod builder;
 mod checks;
 mod clocks;
+mod cluster;
 mod compare;
 mod figures;
 mod legacy;

@@ -2,6 +2,7 @@
 //! with their borders, senders' clocks with ours.
 
 mod clocks;
+pub mod cluster;
 mod trace;
 
 pub use clocks::SenderOffset;

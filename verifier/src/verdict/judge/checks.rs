@@ -47,7 +47,9 @@ pub(super) fn of_stage(
     if !timeline.watched() {
         checks.push(generator(timeline, stage));
     }
-    let of_stage = |t: &&Threshold| t.stage.as_ref().is_none_or(|name| *name == stage.name);
+    let of_stage = |t: &&Threshold| {
+        !t.metric.is_of_cluster() && t.stage.as_ref().is_none_or(|name| *name == stage.name)
+    };
     let thresholds = || timeline.plan.thresholds.iter().filter(of_stage);
     let judged = |metric| thresholds().any(|t| t.metric == metric);
     if !judged(Metric::ErrorRate) {

@@ -1,6 +1,7 @@
 //! From the joined run to the verdict: figures first, then checks on the figures.
 
 mod checks;
+mod cluster;
 mod collector;
 mod distribution;
 mod error_spans;
@@ -48,6 +49,8 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let mut checks = checks::all(timeline, &run, &stages, &receiver);
     checks.extend(sources::checks(timeline, &sources));
     checks.extend(checks::accounted(&services, &losses));
+    let cluster = cluster::judge(timeline, &stages);
+    checks.extend(cluster::checks(timeline.plan, cluster.as_ref()));
     checks.extend(watched::arrived(timeline, &services, &receiver));
     let saturation = saturation::answer(timeline, &stages);
     checks.extend(saturation.as_ref().map(saturation::check));
@@ -71,6 +74,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let mut warnings = replicas::warnings(timeline, &stages);
     warnings.extend(sources::warnings(&sources));
     warnings.extend(watched::warning(timeline));
+    warnings.extend(cluster.iter().flat_map(cluster::warnings));
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,
@@ -86,6 +90,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
         services,
         losses,
         clocks: clocks(timeline),
+        cluster,
     }
 }
 

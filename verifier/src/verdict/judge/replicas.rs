@@ -19,7 +19,11 @@ const TENTHS: usize = 10;
 pub(super) type Lives = BTreeMap<String, (u64, u64)>;
 
 /// Sender of the root span, if that came.
-fn server<'t>(timeline: &'t Timeline<'_>, exchange: &Exchange, spans: &[Span]) -> Option<&'t str> {
+pub(super) fn server<'t>(
+    timeline: &'t Timeline<'_>,
+    exchange: &Exchange,
+    spans: &[Span],
+) -> Option<&'t str> {
     let root = timeline.expected(exchange).names.first().copied()??;
     let span = spans.iter().find(|span| span.name == root)?;
     Some(timeline.text(Table::Source, span.source))

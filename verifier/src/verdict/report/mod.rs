@@ -1,6 +1,7 @@
 //! The verdict for a reader: one output a file, all from the same figures.
 
 mod charts;
+mod cluster;
 mod html;
 mod json;
 mod legacy;
@@ -47,6 +48,7 @@ pub(super) fn write_reports(
         html::to_html(verdict, pictures, link)?.as_bytes(),
     )?;
     judged.legacy.write(folder)?;
+    cluster::write(folder, verdict)?;
     opentelemetry_traces::write(folder, timeline, verdict, pictures, asked)
 }
 

@@ -53,7 +53,7 @@ pub fn to_text(verdict: &Verdict) -> String {
     out
 }
 
-fn table(out: &mut String, rows: &[Vec<String>]) {
+pub(super) fn table(out: &mut String, rows: &[Vec<String>]) {
     for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
