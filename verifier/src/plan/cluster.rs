@@ -1,7 +1,9 @@
 //! Which objects of a Kubernetes cluster a run watches, and which faults may touch.
 
+use super::duration;
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The service's objects; a plan without this section watches no cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct Cluster {
     pub label: String,
     /// `key=value` of the collector's pods.
     pub collector_label: String,
+    /// How long the cluster is watched on when the load has ended: that a scale-down is seen.
+    #[serde(with = "duration")]
+    pub settle: Duration,
 }
 
 impl Default for Cluster {
@@ -30,6 +35,7 @@ impl Default for Cluster {
             service: "iris-prediction-api-service".into(),
             label: "app=iris-prediction-api".into(),
             collector_label: "app=otel-collector".into(),
+            settle: Duration::ZERO,
         }
     }
 }
