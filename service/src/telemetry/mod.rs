@@ -31,7 +31,7 @@ mod wire;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
-use opentelemetry::InstrumentationScope;
+use opentelemetry::{InstrumentationScope, Key};
 use opentelemetry_sdk::{
     Resource,
     trace::{Sampler, SdkTracerProvider},
@@ -60,6 +60,8 @@ use self::{
 
 /// The semantic conventions that our attribute names follow.
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.42.0";
+/// Resource attribute: which process this is.
+const INSTANCE: &str = "service.instance.id";
 /// Below this, a handful of requests would fill the buffer.
 const SMALLEST_BUFFER_BYTES: u64 = 64 << 10;
 
@@ -188,10 +190,13 @@ impl Telemetry {
         let books = pipeline.books();
         // For a person, and once more for a program that reads the last word on every span.
         let json = serde_json::to_string(&books).unwrap_or_default();
+        // Whose books: a log is found by the pod's name, and a pod may have had several processes.
+        let instance = self.resource.get(&Key::from_static_str(INSTANCE));
+        let instance = instance.map(|id| id.to_string()).unwrap_or_default();
         if books.lost_total() == 0 {
-            tracing::info!(books = json, "{books}");
+            tracing::info!(books = json, service.instance.id = instance, "{books}");
         } else {
-            tracing::error!(books = json, "{books}");
+            tracing::error!(books = json, service.instance.id = instance, "{books}");
         }
         books
     }

@@ -6,7 +6,7 @@ use opentelemetry_sdk::{
     resource::{ResourceDetector, TelemetryResourceDetector},
 };
 
-use super::{config::TelemetryConfig, new_trace_id};
+use super::{INSTANCE, config::TelemetryConfig, new_trace_id};
 
 /// The attributes of the machine and process, then the configured ones, which prevail.
 pub(super) fn resource(config: &TelemetryConfig) -> Resource {
@@ -19,7 +19,7 @@ pub(super) fn resource(config: &TelemetryConfig) -> Resource {
         .with_attributes(process())
         .with_attributes([
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            KeyValue::new("service.instance.id", instance_id()),
+            KeyValue::new(INSTANCE, instance_id()),
         ])
         .with_attributes(configured)
         .with_attribute(KeyValue::new("service.name", config.service_name.clone()))

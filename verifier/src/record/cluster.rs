@@ -35,6 +35,8 @@ pub enum Watched {
     Events,
     /// `metrics.k8s.io` PodMetrics, polled.
     PodMetrics,
+    /// Last words of pods that end; asked for when one does.
+    PodLogs,
     /// Nodes.
     Nodes,
 }

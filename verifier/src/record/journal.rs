@@ -262,6 +262,12 @@ pub struct Second {
 pub struct ServiceBooks {
     /// Which process: its `service.instance.id`. Where its counts shrink, another process has taken over.
     pub source: String,
+    /// Its pod, if it says so or was asked there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pod: String,
+    /// When it started, Unix time, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_unix_ns: Option<u64>,
     /// Spans that ended in it.
     pub started: u64,
     /// Spans of an earlier process that it found on its disk.

@@ -1,11 +1,13 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+pub mod cluster;
 mod conductor;
 mod exposition;
 pub mod faults;
 pub mod found;
 pub mod kubernetes;
+mod last_words;
 pub mod load;
 pub mod progress;
 mod setup;

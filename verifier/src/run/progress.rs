@@ -10,6 +10,16 @@ use std::time::Duration;
 /// Nanoseconds between two lines where no terminal renews them.
 const LINE_EVERY_NS: u64 = 2_000_000_000;
 
+/// Says something beside the progress line, which the next renewal puts below it.
+pub fn say(line: &str) {
+    let clear = if stderr().is_terminal() {
+        "\r\x1b[K"
+    } else {
+        ""
+    };
+    eprintln!("{clear}verifier: {line}");
+}
+
 /// The progress line.
 pub struct Progress {
     stages: Vec<String>,

@@ -1,4 +1,4 @@
-//! The service's own span books: its `/metrics` text, or the last lines of its log, in; journal lines out.
+//! The service's own span books: its `/metrics` text in, journal lines out.
 
 use crate::record::{Observation, Recorder, ServiceBooks};
 use crate::run::exposition::Sample;
@@ -8,7 +8,7 @@ use http::{Request, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -141,7 +141,11 @@ fn from_metrics(text: &str) -> Option<ServiceBooks> {
         };
         let (label, value) = (|name| sample.label(name), sample.count());
         match sample.name {
-            "target_info" => books.source = label("service_instance_id").to_owned(),
+            "target_info" => {
+                books.source = label("service_instance_id").to_owned();
+                books.pod = label("k8s_pod_name").to_owned();
+            }
+            "process_start_time_seconds" => books.since_unix_ns = Some((sample.value * 1e9) as u64),
             "otel_sdk_span_started_total" => (books.started, found) = (value, true),
             "otel_sdk_processor_span_queue_size" | "otel_sdk_exporter_span_inflight" => {
                 books.queued += value;
@@ -158,44 +162,10 @@ fn from_metrics(text: &str) -> Option<ServiceBooks> {
     found.then_some(books)
 }
 
-/// A process's last books, from the line that it logs when it has ended well.
-pub(super) fn from_log(log: &str, source: &str) -> Option<ServiceBooks> {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        books: String,
-    }
-    #[derive(serde::Deserialize)]
-    struct Books {
-        started: u64,
-        recovered: u64,
-        queued: u64,
-        in_flight: u64,
-        acknowledged: u64,
-        lost: BTreeMap<String, u64>,
-        left_on_disk: u64,
-        refused_requests: u64,
-    }
-    let line = log
-        .lines()
-        .rev()
-        .find_map(|line| serde_json::from_str::<Line>(line).ok())?;
-    let books: Books = serde_json::from_str(&line.books).ok()?;
-    Some(ServiceBooks {
-        source: source.to_owned(),
-        started: books.started,
-        recovered: books.recovered,
-        queued: books.queued + books.in_flight,
-        acknowledged: books.acknowledged,
-        lost: books.lost,
-        left_on_disk: books.left_on_disk,
-        refused_requests: books.refused_requests,
-        last: true,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn books_are_found_among_other_metrics() {
@@ -220,19 +190,5 @@ iris_requests_total{a="}",b="\\"} 77
         assert_eq!(books.lost, BTreeMap::from(lost));
         assert_eq!((books.refused_requests, books.last), (5, false));
         assert_eq!(from_metrics("up 1\nbroken{\nalso{a=\"} 1"), None);
-    }
-
-    #[test]
-    fn the_last_words_are_the_last_that_were_said() {
-        let line = |acknowledged: u64| {
-            let books = format!(
-                r#"{{"started":9,"recovered":0,"queued":1,"in_flight":2,"acknowledged":{acknowledged},"lost":{{"shutdown":1}},"left_on_disk":0,"refused_requests":4}}"#
-            );
-            serde_json::json!({ "message": "x", "books": books }).to_string()
-        };
-        let log = format!("{}\n{}\nShutdown is complete", line(1), line(5));
-        let books = from_log(&log, "replica-0").unwrap();
-        assert_eq!((books.acknowledged, books.queued, books.last), (5, 3, true));
-        assert_eq!(from_log("{\"books\":\"no\"}\npanicked", "replica-0"), None);
     }
 }

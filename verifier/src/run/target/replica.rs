@@ -1,8 +1,8 @@
 //! One child process under test: started with our settings, its output in the run folder, never left behind.
 
-use super::books;
 use super::embedded::Program;
 use crate::record::ServiceBooks;
+use crate::run::last_words;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{self, File, remove_file};
@@ -126,7 +126,7 @@ impl Replica {
     /// What became of its spans, as it said itself when it ended; `None` if it had no time for it.
     pub(super) fn last_books(&self) -> Option<ServiceBooks> {
         let log = fs::read(&self.log_file).ok()?;
-        books::from_log(&String::from_utf8_lossy(&log), &self.name)
+        last_words::books(&String::from_utf8_lossy(&log), &self.name)
     }
 
     /// How it ended, the first time that its end is seen.
