@@ -43,7 +43,7 @@ impl Conductor<'_> {
         let load = self.start_load(target.url())?;
         let (asks_in, mut asks) = mpsc::channel(MOST_ASKS);
         let faults = self.faults.take();
-        let mut faults = faults.map(|faults| faults.start(&self.recorder, asks_in));
+        let faults = faults.map(|faults| faults.start(&self.recorder, asks_in));
         let mut tick = tokio::time::interval(Duration::from_millis(200));
         tokio::pin!(load);
         let loaded = loop {

@@ -111,9 +111,13 @@ fn of_action(action: Action) -> &'static [Need] {
 
 /// What these faults need, each once.
 pub fn needs(faults: &[Fault]) -> Vec<Need> {
-    let of_clusters = faults.iter().filter(|fault| !fault.action.of_processes());
-    let actions: Vec<Action> = of_clusters.map(|fault| fault.action).collect();
-    if actions.is_empty() {
+    let actions: Vec<Action> = faults.iter().map(|fault| fault.action).collect();
+    needs_of(&actions)
+}
+
+/// What these actions need, each once; nothing, where all of them are of processes.
+pub fn needs_of(actions: &[Action]) -> Vec<Need> {
+    if actions.iter().all(|action| action.of_processes()) {
         return Vec::new();
     }
     let of_actions = actions.iter().flat_map(|action| of_action(*action));

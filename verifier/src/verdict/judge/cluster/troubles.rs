@@ -224,6 +224,7 @@ fn name(of: Watched) -> &'static str {
         Watched::Endpoints => "EndpointSlices",
         Watched::Events => "events",
         Watched::PodMetrics => "PodMetrics",
+        Watched::PodLogs => "logs of pods",
         Watched::Nodes => "nodes",
     }
 }
