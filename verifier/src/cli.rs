@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::{Threshold, parse_duration};
+use crate::plan::{Plan, Threshold, parse_duration};
 use crate::record::{Asked, KeepTraces, TraceLink};
+use crate::run::kubernetes::Access;
 use crate::run::traces::Source;
 
 /// Drives load at a traced service, takes in every trace, and gives a verdict that can be re-computed.
@@ -21,6 +22,9 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 fail, 2 usage, 3 unknown (invalid or unfinished run, no data, the target never answered), 130 interrupted (the report is written)";
 
+const CHECK_EXIT_CODES: &str = "\
+Exit codes: 0 nothing failed, 1 something failed, 2 usage";
+
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invalid or unfinished, the plans differ, a figure is missing)";
 
@@ -29,6 +33,9 @@ Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invali
 pub enum Command {
     /// Drive a plan's load, collect every trace, judge, and write the run folder
     Run(Box<RunArgs>),
+    /// Is everything there that a run needs? One line a check, each with what to do where something is wrong
+    #[command(after_help = CHECK_EXIT_CODES)]
+    Check(CheckArgs),
     /// Judge the traces of somebody else's load (wrk, Locust, k6, users) while it runs
     Watch(WatchArgs),
     /// Judge a run folder again: the same verdict, byte for byte, with no target; or a file that a collector wrote
@@ -104,7 +111,8 @@ pub struct RunArgs {
     #[arg(long = "threshold", value_name = "CONDITION")]
     pub thresholds: Vec<Threshold>,
 
-    /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the iris service is started here
+    /// The target, e.g. http://10.0.0.7:80 or https://10.0.0.7; without it the Service of the cluster that is watched, or
+    /// else the iris service is started here
     #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
     pub url: Option<String>,
 
@@ -160,6 +168,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub export_client_spans: Option<String>,
 
+    /// The Kubernetes cluster to watch
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
     /// What the reports shall hold
     #[command(flatten)]
     pub asked: AskedArgs,
@@ -183,6 +195,41 @@ pub struct RunArgs {
     /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
+}
+
+/// `verifier check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The plan to be run: its [cluster], and the permissions that its faults need [default: the usual names, every fault]
+    pub plan: Option<String>,
+
+    /// The target; without it the cluster's Service
+    #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
+    pub url: Option<String>,
+
+    /// Where traces are read, as with `verifier run` [default: otlp]
+    #[arg(long, value_name = "SOURCE")]
+    pub traces: Vec<Source>,
+
+    /// The metrics of the collector on the way [default: http://127.0.0.1:8888/metrics]
+    #[arg(long, value_name = "URL")]
+    pub collector: Option<String>,
+
+    /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_GRPC")]
+    pub otlp_grpc: Option<SocketAddr>,
+
+    /// Where traces come in by OTLP/HTTP [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_HTTP")]
+    pub otlp_http: Option<SocketAddr>,
+
+    /// Requests whose traces must come, of each kind: sampled by their client, not sampled, without a traceparent
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub requests: u64,
+
+    /// The Kubernetes cluster to check
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// `verifier watch`.
@@ -220,6 +267,10 @@ pub struct WatchArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318")]
     pub otlp_http: SocketAddr,
 
+    /// The Kubernetes cluster to watch
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
     /// The run folder [default: runs/watched-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -235,6 +286,39 @@ pub struct WatchArgs {
     /// What the reports shall hold
     #[command(flatten)]
     pub asked: AskedArgs,
+}
+
+/// Which cluster is watched, and as whom; with any of these, or a plan with a `[cluster]`, one is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Kubernetes (watched with any of these, or a plan with a [cluster])")]
+pub struct ClusterArgs {
+    /// The way into the cluster [default: $KUBECONFIG, ~/.kube/config, or in a pod its service account]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace of the service [default: the plan's, or iris]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+impl ClusterArgs {
+    /// As the way into the cluster.
+    pub fn access(&self) -> Access {
+        Access {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+        }
+    }
+
+    /// The plan with a `[cluster]`, where one is asked for.
+    pub fn asked(&self, mut plan: Plan) -> Plan {
+        if self.access() != Access::default() || self.namespace.is_some() {
+            plan.cluster.get_or_insert_default();
+        }
+        plan
+    }
 }
 
 /// What the reports shall hold.

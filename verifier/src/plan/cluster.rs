@@ -21,7 +21,7 @@ pub struct Cluster {
     pub label: String,
     /// `key=value` of the collector's pods.
     pub collector_label: String,
-    /// How long the cluster is watched on when the load has ended: that a scale-down is seen.
+    /// How long the cluster is watched on after the load, e.g. to see the HPA take replicas away.
     #[serde(with = "duration")]
     pub settle: Duration,
 }

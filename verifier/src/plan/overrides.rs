@@ -25,6 +25,8 @@ pub struct Overrides {
     pub no_faults: bool,
     /// Speak HTTP/2.
     pub http2: bool,
+    /// Watch the cluster in this namespace.
+    pub namespace: Option<String>,
     /// Seed.
     pub seed: Option<u64>,
 }
@@ -91,6 +93,9 @@ impl Overrides {
         if self.http2 {
             plan.request.http = Http::Two;
         }
+        if let Some(namespace) = self.namespace {
+            plan.cluster.get_or_insert_default().namespace = namespace;
+        }
         plan.thresholds.extend(self.thresholds);
         plan.seed = self.seed.or(plan.seed);
         plan.check()?;
@@ -145,7 +150,21 @@ mod tests {
         .unwrap();
         assert_eq!(other.request.http, Http::Two);
 
+        let watched = Overrides {
+            namespace: Some("iris-2".to_owned()),
+            ..Overrides::default()
+        }
+        .apply(plan.clone())
+        .unwrap();
+        let cluster = watched.cluster.unwrap();
+        assert_eq!(cluster.namespace, "iris-2");
+        assert_eq!(cluster.service, "iris-prediction-api-service");
+
         for wrong in [
+            Overrides {
+                namespace: Some(String::new()),
+                ..Overrides::default()
+            },
             Overrides {
                 scale_time: Some(0.0),
                 ..Overrides::default()

@@ -1,5 +1,6 @@
 //! The part of a run that waits: for the load, for the traces, for somebody's Ctrl-C.
 
+use super::cluster::Cluster;
 use super::faults::{Ask, Faults, Running};
 use super::progress::Progress;
 use super::setup::Setup;
@@ -35,11 +36,13 @@ impl Conductor<'_> {
         mut self,
         mut target: Target,
         sources: &Sources,
+        cluster: Option<Cluster>,
     ) -> Result<(bool, Target)> {
         let mut signals = Signals::new()?;
         let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
         let from_unix_ns = self.unix_now_ns();
-        let books = target::books::Watch::start(target.url(), &self.recorder).await;
+        let pods = cluster.as_ref().map(Cluster::addresses);
+        let books = target::books::Watch::start(Some(target.url()), pods, &self.recorder).await;
         let load = self.start_load(target.url())?;
         let (asks_in, mut asks) = mpsc::channel(MOST_ASKS);
         let faults = self.faults.take();
@@ -77,9 +80,15 @@ impl Conductor<'_> {
             from_unix_ns: from_unix_ns.saturating_sub(CLOCKS_APART_NS),
             to_unix_ns: self.unix_now_ns() + CLOCKS_APART_NS,
         });
+        let loaded_ns = self.recorder.clock().now_ns();
         self.drain(sources, &mut signals, &mut progress, &mut tick)
             .await;
         books.last_words().await;
+        if let Some(cluster) = cluster {
+            let settled_ns = loaded_ns + self.settle_ns();
+            self.settle(&cluster, settled_ns, &mut signals, &mut progress)
+                .await;
+        }
         Ok((self.interrupted, target))
     }
 
@@ -167,6 +176,36 @@ impl Conductor<'_> {
                 left = left.saturating_sub(Duration::from_nanos(now_ns - last_ns));
             }
             last_ns = now_ns;
+        }
+        progress.end();
+    }
+
+    fn settle_ns(&self) -> u64 {
+        let settle = self.plan.cluster.as_ref().map(|cluster| cluster.settle);
+        u64::try_from(settle.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Watches the cluster on, as long as the plan wants, and until the pods that are ending have said their last words.
+    /// Somebody's signal ends it.
+    async fn settle(
+        &mut self,
+        cluster: &Cluster,
+        settled_ns: u64,
+        signals: &mut Signals,
+        progress: &mut Progress,
+    ) {
+        let recorder = self.recorder.clone();
+        let mut look = tokio::time::interval(Duration::from_millis(200));
+        while !self.interrupted && recorder.live().failure().is_none() {
+            let left_ns = settled_ns.saturating_sub(recorder.clock().now_ns());
+            let ending = cluster.ending();
+            if left_ns == 0 && ending.is_empty() {
+                break;
+            }
+            tokio::select! {
+                signal = signals.next() => self.interrupt(signal, None),
+                _ = look.tick() => progress.settle(&recorder, Duration::from_nanos(left_ns), &ending),
+            }
         }
         progress.end();
     }

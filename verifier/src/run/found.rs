@@ -1,6 +1,7 @@
 //! Traces of somebody else's load: watched while they come, or read from a file that a collector wrote; the rows of
 //! requests are made of their root spans.
 
+use super::cluster::Cluster;
 use super::progress::Progress;
 use super::signals::Signals;
 use super::{CLOCKS_APART_NS, Ended, Setup, default_folder, finish, host, target};
@@ -54,8 +55,12 @@ pub fn watch(plan: Plan, setup: &Setup, length: Option<Duration>) -> Result<Ende
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let interrupted = runtime.block_on(look(&plan, setup, length, &recorder, &sources))?;
+    let looked = runtime.block_on(async {
+        let cluster = setup.watch_cluster(&plan, &recorder).await?;
+        look(&plan, setup, length, &recorder, &sources, cluster).await
+    });
     sources.stop();
+    let interrupted = looked?;
     end(&plan, recording, &folder, clock.origin_unix_ns())?;
     Ok(Ended {
         folder,
@@ -137,13 +142,15 @@ async fn look(
     length: Option<Duration>,
     recorder: &Recorder,
     sources: &Sources,
+    cluster: Option<Cluster>,
 ) -> Result<bool> {
     let mut signals = Signals::new()?;
     let clock = recorder.clock();
     let from_unix_ns = clock.origin_unix_ns() + clock.now_ns();
-    let books = match &setup.url {
-        Some(url) => Some(target::books::Watch::start(url, recorder).await),
-        None => None,
+    let pods = cluster.as_ref().map(Cluster::addresses);
+    let books = match (&setup.url, &pods) {
+        (None, None) => None,
+        (url, _) => Some(target::books::Watch::start(url.as_deref(), pods, recorder).await),
     };
     recorder.observe(Observation::StageStarted { stage: 0 });
     let mut progress = Progress::watch(length, setup.headless);
@@ -171,7 +178,7 @@ async fn look(
         from_unix_ns: from_unix_ns.saturating_sub(CLOCKS_APART_NS),
         to_unix_ns: clock.origin_unix_ns() + clock.now_ns() + CLOCKS_APART_NS,
     });
-    settle(plan, recorder, sources, &mut signals).await;
+    settle(plan, recorder, sources, cluster.as_ref(), &mut signals).await;
     progress.end();
     if let Some(books) = books {
         books.last_words().await;
@@ -179,8 +186,16 @@ async fn look(
     Ok(interrupted.is_some())
 }
 
-/// Until nothing has come for a while, at most for as long as the plan waits for traces.
-async fn settle(plan: &Plan, recorder: &Recorder, sources: &Sources, signals: &mut Signals) {
+/// Until nothing has come for a while, at most for as long as the plan waits for traces, and pods take to end.
+async fn settle(
+    plan: &Plan,
+    recorder: &Recorder,
+    sources: &Sources,
+    cluster: Option<&Cluster>,
+    signals: &mut Signals,
+) {
+    // Pods that end have spans and last words to come.
+    let behind = || sources.behind() || cluster.is_some_and(|cluster| !cluster.ending().is_empty());
     let spans = || {
         let sources = recorder.live().of_source.iter();
         sources
@@ -190,8 +205,8 @@ async fn settle(plan: &Plan, recorder: &Recorder, sources: &Sources, signals: &m
     let clock = recorder.clock();
     let until_ns = clock.now_ns() + u64::try_from(plan.traces.drain.as_nanos()).unwrap_or(u64::MAX);
     let (mut last, mut since_ns) = (spans(), clock.now_ns());
-    while sources.behind() || clock.now_ns() < until_ns {
-        if spans() != last || sources.behind() {
+    while behind() || clock.now_ns() < until_ns {
+        if spans() != last || behind() {
             (last, since_ns) = (spans(), clock.now_ns());
         }
         if u128::from(clock.now_ns() - since_ns) > QUIET.as_nanos() {

@@ -1,6 +1,7 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+pub mod check;
 pub mod cluster;
 mod conductor;
 mod exposition;
@@ -22,7 +23,6 @@ use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, Ru
 use anyhow::{Context, Result, anyhow, ensure};
 use conductor::Conductor;
 use faults::Faults;
-use kubernetes::Access;
 use signals::Signals;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,10 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
     };
     plan.seed = Some(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let setup = &runtime.block_on(setup.with_target(&plan))?;
     ensure!(
         setup.url.is_some() || plan.request.http == Http::One,
         "the service that is started here speaks HTTP/1.1: leave out --http2 (request.http), or name a target with --url"
@@ -74,12 +78,9 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let sources = setup.sources()?;
     Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = setup.listeners(&sources)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let mut faults = runtime.block_on(Faults::prepare(
         &plan,
-        &Access::default(),
+        &setup.access,
         &format!("{}@{}", run_id(&out), host().name),
         clock,
         setup.url.is_none(),
@@ -100,8 +101,19 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     setup.tell_asked(&recorder);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
     setup.watch_collector(&mut sources, &recorder)?;
-    let target = match start_target(setup, sources.otlp_addresses(), &folder, &recorder) {
-        Ok(target) => target,
+    let cluster = runtime.block_on(async {
+        let cluster = setup.watch_cluster(&plan, &recorder).await?;
+        if let Some(faults) = &mut faults {
+            faults.take_lease(clock).await?;
+        }
+        Ok(cluster)
+    });
+    let target = cluster.and_then(|cluster| {
+        let target = start_target(setup, sources.otlp_addresses(), &folder, &recorder)?;
+        Ok((target, cluster))
+    });
+    let (target, cluster) = match target {
+        Ok(started) => started,
         Err(error) => {
             recorder.observe(Observation::TargetFailed {
                 error: format!("{error:#}"),
@@ -111,17 +123,6 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
             return Err(error);
         }
     };
-    if let Some(faults) = &mut faults
-        && let Err(error) = runtime.block_on(faults.take_lease(clock))
-    {
-        recorder.observe(Observation::RunError {
-            error: format!("{error:#}"),
-        });
-        target.stop(&recorder);
-        sources.stop();
-        recording.stop()?;
-        return Err(error);
-    }
     let names = plan.client_span_names();
     let conductor = Conductor {
         plan,
@@ -131,7 +132,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         interrupted: false,
         faults,
     };
-    let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources))?;
+    let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources, cluster))?;
     eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
     sources.stop();
@@ -162,11 +163,11 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
 ///
 /// # Errors
 /// When there is no way into the cluster, or a guard forbids all of it.
-pub fn try_faults(plan: &Plan, _setup: &Setup) -> Result<bool> {
+pub fn try_faults(plan: &Plan, setup: &Setup) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(faults::dry_run(plan, &Access::default()))
+    runtime.block_on(faults::dry_run(plan, &setup.access))
 }
 
 /// Name of the run folder.

@@ -62,7 +62,8 @@ impl Progress {
     /// Renews the line with the number of spans that have come.
     pub fn spans(&mut self, recorder: &Recorder) {
         let spans = recorder.live().of_source[0].spans.load(Relaxed);
-        self.write(recorder.clock().now_ns(), &format!("{spans} spans so far"));
+        let line = format!("{spans} spans so far{}", replicas(recorder));
+        self.write(recorder.clock().now_ns(), &line);
     }
 
     /// Renews the line with the figures of the last second.
@@ -72,13 +73,14 @@ impl Progress {
         // A search has no stages beforehand.
         let stage = named.map_or_else(|| format!("probe-{:02}", second.stage + 1), String::clone);
         let line = format!(
-            "{stage:<18} {:>8} req/s  p50 {:>8}  p99 {:>8}  failed {}  traces {}/{}",
+            "{stage:<18} {:>8} req/s  p50 {:>8}  p99 {:>8}  failed {}  traces {}/{}{}",
             second.done,
             milliseconds(second.p50_ns),
             milliseconds(second.p99_ns),
             second.failed,
             recorder.live().traces_complete(),
             recorder.live().traces_expected.load(Relaxed),
+            replicas(recorder),
         );
         if second.done > 0 {
             self.write(recorder.clock().now_ns(), &line);
@@ -93,6 +95,19 @@ impl Progress {
             live.traces_complete(),
             live.traces_expected.load(Relaxed),
         );
+        self.write(recorder.clock().now_ns(), &line);
+    }
+
+    /// Renews the line while the cluster is watched on.
+    pub fn settle(&mut self, recorder: &Recorder, left: Duration, ending: &[String]) {
+        let mut line = match left.as_secs() {
+            0 => "watching the cluster".to_owned(),
+            left => format!("watching the cluster for {left} s more"),
+        };
+        if !ending.is_empty() {
+            line = format!("{line}, and until the end of {}", ending.join(", "));
+        }
+        line += &replicas(recorder);
         self.write(recorder.clock().now_ns(), &line);
     }
 
@@ -112,6 +127,15 @@ impl Progress {
             self.next_line_ns = now_ns + LINE_EVERY_NS;
             eprintln!("{line}");
         }
+    }
+}
+
+/// Replicas ready of those that are wanted, where a cluster is watched.
+fn replicas(recorder: &Recorder) -> String {
+    match recorder.live().replicas() {
+        (Some(desired), Some(ready)) => format!("  replicas {ready}/{desired}"),
+        (None, Some(ready)) => format!("  replicas {ready}"),
+        _ => String::new(),
     }
 }
 

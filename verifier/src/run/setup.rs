@@ -1,16 +1,19 @@
 //! What a run needs beside its plan, as it was asked for: sources, listeners, the collector's books.
 
+use super::cluster::{self, Cluster};
+use super::kubernetes::Access;
 use super::load;
 use super::traces::{self, Source, Sources};
+use crate::plan::Plan;
 use crate::record::{Asked, Observation, Recorder};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 /// How a run is set up, beside its plan.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
-    /// The target; `None`: the iris service is started here.
+    /// The target; `None`: the Service of the cluster that is watched, else the iris service is started here.
     pub url: Option<String>,
     /// Replicas to start here.
     pub replicas: u16,
@@ -19,6 +22,8 @@ pub struct Setup {
     /// Where the collector on the way shows its own books; `None`: the usual place with a URL and sources that are read,
     /// if something answers there.
     pub collector: Option<String>,
+    /// The way into the cluster, where the plan watches one.
+    pub access: Access,
     /// Where OTLP/gRPC is listened for; `None`: the well-known port with a URL, else a free one.
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is listened for.
@@ -38,6 +43,34 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The same, its target named: where none is and a cluster is watched, it is the Service of the plan.
+    ///
+    /// # Errors
+    /// When that can not be found, or not be reached from here.
+    pub(super) async fn with_target(&self, plan: &Plan) -> Result<Setup> {
+        let mut setup = self.clone();
+        if let (None, Some(cluster)) = (&self.url, &plan.cluster) {
+            ensure!(
+                self.replicas <= 1,
+                "--replicas starts the service here, and the plan watches the one in a cluster: leave one of them out"
+            );
+            setup.url = Some(cluster::service::url(cluster, &self.access).await?);
+        }
+        Ok(setup)
+    }
+
+    /// Watches the plan's cluster, if it has one.
+    pub(super) async fn watch_cluster(
+        &self,
+        plan: &Plan,
+        recorder: &Recorder,
+    ) -> Result<Option<Cluster>> {
+        Ok(match &plan.cluster {
+            Some(cluster) => Some(Cluster::start(cluster, &self.access, recorder.clone()).await?),
+            None => None,
+        })
+    }
+
     pub(super) fn sources(&self) -> Result<Vec<Source>> {
         if self.traces.is_empty() {
             return Ok(vec![Source::Otlp]);

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod client_spans;
+mod cluster;
 mod load;
 mod otlp;
 mod otlp_stop;

@@ -49,7 +49,10 @@ pub fn check(asked: &Asked<'_>, setup: &Setup) -> Result<bool> {
     collector(asked, setup, &mut report);
     match url {
         Some(url) => the_target(&runtime, &url, asked, setup, &mut report)?,
-        None => report.not_checked("the target, and traces", "no address is known: name one with --url"),
+        None => report.not_checked(
+            "the target, and traces",
+            "no address is known: name one with --url",
+        ),
     }
     Ok(report.well())
 }
@@ -67,11 +70,16 @@ async fn cluster(asked: &Asked<'_>, setup: &Setup, report: &mut Report) -> Optio
     match client.apiserver_version().await {
         Ok(version) => report.ok(&format!("API server {server} {}", version.git_version)),
         Err(kube::Error::Api(status)) if status.code != 401 => {
-            report.ok(&format!("API server {server} (it does not tell its version)"));
+            report.ok(&format!(
+                "API server {server} (it does not tell its version)"
+            ));
         }
         Err(error) => {
             let what = format!("API server {server}: {}", words(&error));
-            report.failed(&what, "does it run, is the kubeconfig the right one, is its token still good?");
+            report.failed(
+                &what,
+                "does it run, is the kubeconfig the right one, is its token still good?",
+            );
             return None;
         }
     }
@@ -83,11 +91,17 @@ async fn cluster(asked: &Asked<'_>, setup: &Setup, report: &mut Report) -> Optio
     objects.check(report).await;
     match service::url(&names, &setup.access).await {
         Ok(url) => {
-            report.ok(&format!("Service {} takes connections at {url}", names.service));
+            report.ok(&format!(
+                "Service {} takes connections at {url}",
+                names.service
+            ));
             Some(url)
         }
         Err(error) if setup.url.is_some() => {
-            report.not_checked(&format!("Service {}: {error:#}", names.service), "--url is used");
+            report.not_checked(
+                &format!("Service {}: {error:#}", names.service),
+                "--url is used",
+            );
             None
         }
         Err(error) => {

@@ -123,7 +123,9 @@ impl Objects<'_> {
                 return report.failed(&what, READ);
             }
         };
-        let living = pods.iter().filter(|p| p.metadata.deletion_timestamp.is_none());
+        let living = pods
+            .iter()
+            .filter(|p| p.metadata.deletion_timestamp.is_none());
         let living: Vec<&Pod> = living.collect();
         let idle: Vec<String> = { living.iter().filter(|pod| !ready(pod)) }
             .map(|pod| format!("{} ({})", pod.name_any(), why_not_ready(pod)))
@@ -135,8 +137,15 @@ impl Objects<'_> {
             restarts(&living)
         );
         let advice = match idle.as_slice() {
-            [] => format!("there are none: see cluster labels in the plan, and kubectl -n {} get pods --show-labels", self.names.namespace),
-            idle => format!("not ready: {}; kubectl -n {} describe pod NAME", idle.join(", "), self.names.namespace),
+            [] => format!(
+                "there are none: see cluster labels in the plan, and kubectl -n {} get pods --show-labels",
+                self.names.namespace
+            ),
+            idle => format!(
+                "not ready: {}; kubectl -n {} describe pod NAME",
+                idle.join(", "),
+                self.names.namespace
+            ),
         };
         report.hold(!living.is_empty() && idle.is_empty(), &what, &advice);
     }
@@ -153,14 +162,26 @@ impl Objects<'_> {
         let mine = target.kind == "Deployment" && target.name == self.names.deployment;
         report.hold(
             mine,
-            &format!("HPA {name} scales {} {}, {min} to {max} replicas", target.kind, target.name),
-            &format!("the plan's Deployment is {}: see cluster.hpa", self.names.deployment),
+            &format!(
+                "HPA {name} scales {} {}, {min} to {max} replicas",
+                target.kind, target.name
+            ),
+            &format!(
+                "the plan's Deployment is {}: see cluster.hpa",
+                self.names.deployment
+            ),
         );
         let conditions = status.conditions.unwrap_or_default();
         let active = conditions.iter().find(|c| c.type_ == "ScalingActive");
         let said = active.map_or_else(
             || "it has not looked yet".to_owned(),
-            |c| format!("{} {}", c.reason.as_deref().unwrap_or_default(), c.message.as_deref().unwrap_or_default()),
+            |c| {
+                format!(
+                    "{} {}",
+                    c.reason.as_deref().unwrap_or_default(),
+                    c.message.as_deref().unwrap_or_default()
+                )
+            },
         );
         report.hold(
             active.is_some_and(|c| c.status == "True"),
@@ -201,7 +222,11 @@ impl Objects<'_> {
 
     async fn budget(&self, report: &mut Report) {
         let (key, value) = self.names.label.split_once('=').unwrap_or_default();
-        let budgets = match self.api::<PodDisruptionBudget>().list(&ListParams::default()).await {
+        let budgets = match self
+            .api::<PodDisruptionBudget>()
+            .list(&ListParams::default())
+            .await
+        {
             Ok(budgets) => budgets.items,
             Err(error) => {
                 let what = format!("PodDisruptionBudget: {}", words(&error));
@@ -232,10 +257,15 @@ const READ: &str = "the Role verifier-read allows it (k8s/components/verifier-ac
 
 /// Requests that the HPA needs, and no limit.
 fn resources(deployment: &Deployment, report: &mut Report) {
-    let pod = deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref());
+    let pod = deployment
+        .spec
+        .as_ref()
+        .and_then(|s| s.template.spec.as_ref());
     let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
     let named = |take: fn(&k8s_openapi::api::core::v1::ResourceRequirements) -> bool| {
-        let found = containers.iter().filter(|c| take(&c.resources.clone().unwrap_or_default()));
+        let found = containers
+            .iter()
+            .filter(|c| take(&c.resources.clone().unwrap_or_default()));
         found.map(|c| c.name.clone()).collect::<Vec<_>>().join(", ")
     };
     let limited = named(|r| r.limits.as_ref().is_some_and(|l| l.contains_key("cpu")));
@@ -253,7 +283,10 @@ fn resources(deployment: &Deployment, report: &mut Report) {
 }
 
 fn ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|s| s.conditions.iter().flatten());
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|s| s.conditions.iter().flatten());
     { conditions }.any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
@@ -261,9 +294,13 @@ fn ready(pod: &Pod) -> bool {
 fn why_not_ready(pod: &Pod) -> String {
     let status = pod.status.clone().unwrap_or_default();
     let containers = status.container_statuses.unwrap_or_default();
-    let waiting = containers.into_iter().find_map(|c| c.state?.waiting?.reason);
+    let waiting = containers
+        .into_iter()
+        .find_map(|c| c.state?.waiting?.reason);
     let conditions = status.conditions.unwrap_or_default();
-    let unscheduled = conditions.into_iter().find(|c| c.type_ == "PodScheduled" && c.status != "True");
+    let unscheduled = conditions
+        .into_iter()
+        .find(|c| c.type_ == "PodScheduled" && c.status != "True");
     let unscheduled = unscheduled.and_then(|c| c.message);
     { waiting.or(unscheduled).or(status.phase) }.unwrap_or_else(|| "no status".to_owned())
 }
@@ -271,7 +308,9 @@ fn why_not_ready(pod: &Pod) -> String {
 fn restarts(pods: &[&Pod]) -> String {
     let containers = pods.iter().flat_map(|pod| {
         let status = pod.status.as_ref();
-        status.and_then(|s| s.container_statuses.clone()).unwrap_or_default()
+        status
+            .and_then(|s| s.container_statuses.clone())
+            .unwrap_or_default()
     });
     match containers.map(|c| c.restart_count).sum::<i32>() {
         0 => String::new(),

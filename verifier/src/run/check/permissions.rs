@@ -6,12 +6,7 @@ use crate::run::faults::permissions::{Need, Role, missing, needs_of};
 use kube::Client;
 
 /// Asks for each.
-pub(super) async fn check(
-    client: &Client,
-    namespace: &str,
-    faults: &[Fault],
-    report: &mut Report,
-) {
+pub(super) async fn check(client: &Client, namespace: &str, faults: &[Fault], report: &mut Report) {
     let watching = Watching::needs();
     match missing(client, namespace, &watching).await {
         Err(error) => return report.not_checked("permissions", &format!("{error:#}")),

@@ -77,7 +77,10 @@ pub(super) fn check(
         let complete = recorder.live().of_source[number].complete.load(Relaxed);
         (complete, foreign(&folder, number))
     });
-    let not_sampled = lacking.iter().filter(|lacking| lacking.seq >= count).count();
+    let not_sampled = lacking
+        .iter()
+        .filter(|lacking| lacking.seq >= count)
+        .count();
     let came = Came {
         whole: whole.collect(),
         sources,
@@ -158,7 +161,8 @@ fn tell(came: &Came, count: u64, spans: u64, report: &mut Report) {
             &advice(*whole, (number == 0).then_some(came.lacking), count),
         );
         let of_service = foreign / spans.max(1);
-        let what = format!("traces at {name} that the service began itself: {of_service} of {count}");
+        let what =
+            format!("traces at {name} that the service began itself: {of_service} of {count}");
         if of_service >= count {
             report.ok(&format!(
                 "traces at {name} of requests without a traceparent: {count} or more"
@@ -169,7 +173,10 @@ fn tell(came: &Came, count: u64, spans: u64, report: &mut Report) {
                 "who sends no traceparent is not traced: let the service sample always (OTEL_TRACES_SAMPLER=always_on)",
             );
         } else {
-            report.not_checked(&what, "their ids are not known, and this source is asked by id");
+            report.not_checked(
+                &what,
+                "their ids are not known, and this source is asked by id",
+            );
         }
     }
 }

@@ -96,6 +96,13 @@ impl Board {
         }
     }
 
+    /// The same, of what is worth a word only after it could not be seen.
+    pub(super) fn sees_again(&self, of: Watched) {
+        if self.standings.borrow().contains_key(&of) {
+            self.sees(of);
+        }
+    }
+
     /// Its watch broke off.
     fn broke(&self, of: Watched, error: &str) {
         let others = self.any_broken();

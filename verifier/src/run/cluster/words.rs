@@ -71,7 +71,7 @@ async fn read(board: &Board, of: &Of, follow: bool, previous: bool, lines: &mut 
     for _ in 0..TRIES {
         lines.clear();
         match once(board, of, follow, previous, lines).await {
-            Ok(()) => return,
+            Ok(()) => return board.sees_again(Watched::PodLogs),
             // The pod is gone: its log with it.
             Err(Failure::Absent(_)) => return,
             Err(Failure::Refused(why)) => return board.refused(Watched::PodLogs, &why),

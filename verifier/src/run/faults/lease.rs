@@ -3,6 +3,7 @@
 use super::answer::{Refusal, answered};
 use super::reach::Reach;
 use crate::record::Clock;
+use crate::run::progress::say;
 use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -93,10 +94,10 @@ impl Lease {
         }
         let before = lease.spec.take().unwrap_or_default();
         if let Some(holder) = before.holder_identity.as_ref().filter(|h| !h.is_empty()) {
-            eprintln!(
-                "verifier: run {holder} had the lease {} and did not give it back: it may have left replicas or nodes as its faults had set them",
+            say(&format!(
+                "run {holder} had the lease {} and did not give it back: it may have left replicas or nodes as its faults had set them",
                 self.shown
-            );
+            ));
         }
         let transitions = before.lease_transitions.unwrap_or(0) + 1;
         lease.spec = Some(self.spec(Some(transitions)));
@@ -137,10 +138,10 @@ impl Lease {
             }
         }
         self.lost.store(true, SeqCst);
-        eprintln!(
-            "verifier: the lease {} is lost: no further fault is done",
+        say(&format!(
+            "the lease {} is lost: no further fault is done",
             self.shown
-        );
+        ));
     }
 
     /// Gives it back. One that can not be given back runs out.

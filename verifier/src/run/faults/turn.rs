@@ -1,7 +1,7 @@
 //! One fault's turn: under which name it is done, on which clock, whether only to try.
 
 use crate::record::Clock;
-use std::io::{IsTerminal, stderr};
+use crate::run::progress::say;
 
 /// One fault's turn.
 pub(super) struct Turn<'a> {
@@ -18,13 +18,7 @@ impl Turn<'_> {
     /// Says what is about to be touched.
     pub(super) fn tell(&self, what: &str) {
         if !self.dry {
-            // Over the progress line, where a terminal renews one.
-            let over = if stderr().is_terminal() {
-                "\r\x1b[K"
-            } else {
-                ""
-            };
-            eprintln!("{over}fault {}: {what}", self.fault);
+            say(&format!("fault {}: {what}", self.fault));
         }
     }
 

@@ -2,16 +2,21 @@
 
 use crate::record::{Observation, Recorder, ServiceBooks};
 use crate::run::exposition::Sample;
+use crate::run::progress::say;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{Request, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -21,28 +26,34 @@ const LARGEST_ANSWER: usize = 4 << 20;
 const LAST_TRIES: usize = 20;
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(3);
 
-/// Reads the books of whoever answers at the target's address, every second.
+/// Where each pod of the target can be asked, by its name, as it changes.
+pub type Pods = watch::Receiver<BTreeMap<String, SocketAddr>>;
+
+/// Reads the books of the target's processes, every second.
 pub struct Watch {
-    task: JoinHandle<BTreeSet<String>>,
+    task: JoinHandle<Asked>,
     stop: CancellationToken,
-    url: String,
     recorder: Recorder,
 }
 
 impl Watch {
     /// Begins, on the current runtime; the first books are read before this returns: what was before the load is not
-    /// of this run. A target that has no such books is asked twice.
-    pub async fn start(url: &str, recorder: &Recorder) -> Watch {
-        let (url, recorder) = (url.to_owned(), recorder.clone());
-        if let Ok(books) = scrape(&url).await {
-            recorder.observe(Observation::ServiceBooks(books));
-        }
+    /// of this run. A target that has no such books is asked twice. Where pods are known, each is asked itself, if that
+    /// can be done from here.
+    pub async fn start(url: Option<&str>, pods: Option<Pods>, recorder: &Recorder) -> Watch {
+        let mut asked = Asked {
+            url: url.map(str::to_owned),
+            pods,
+            each: None,
+            sources: BTreeSet::new(),
+        };
+        let recorder = recorder.clone();
+        let _ = asked.all(&recorder, false).await;
         let stop = CancellationToken::new();
-        let task = tokio::spawn(watch(url.clone(), recorder.clone(), stop.clone()));
+        let task = tokio::spawn(ask(asked, recorder.clone(), stop.clone()));
         Watch {
             task,
             stop,
-            url,
             recorder,
         }
     }
@@ -50,45 +61,133 @@ impl Watch {
     /// Reads each process's books a last time, and ends.
     pub async fn last_words(self) {
         self.stop.cancel();
-        let mut waiting = self.task.await.unwrap_or_default();
-        let ask = async {
-            for _ in 0..LAST_TRIES * waiting.len() {
-                let Ok(mut books) = scrape(&self.url).await else {
-                    continue;
-                };
-                books.last = true;
-                waiting.remove(&books.source);
-                self.recorder.observe(Observation::ServiceBooks(books));
-                if waiting.is_empty() {
-                    break;
-                }
-            }
+        let Ok(mut asked) = self.task.await else {
+            return;
         };
         // Who does not answer by then has said its last words before.
-        let _ = tokio::time::timeout(LAST_WORDS_WITHIN, ask).await;
+        let _ = timeout(LAST_WORDS_WITHIN, asked.last_words(&self.recorder)).await;
     }
 }
 
-/// Reads until it is stopped; gives the sources that were seen.
-async fn watch(url: String, recorder: Recorder, stop: CancellationToken) -> BTreeSet<String> {
-    let mut sources = BTreeSet::new();
+/// Reads until it is stopped, or there are no books.
+async fn ask(mut asked: Asked, recorder: Recorder, stop: CancellationToken) -> Asked {
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = tick.tick() => {}
         }
-        match scrape(&url).await {
-            Ok(books) => {
-                sources.insert(books.source.clone());
-                recorder.observe(Observation::ServiceBooks(books));
-            }
-            Err(error) if error.is::<NoBooks>() => break,
-            // Too busy, or just being replaced: the next second tells.
-            Err(_) => {}
+        if asked.all(&recorder, false).await == Answers::NoBooks {
+            break;
         }
     }
-    sources
+    asked
+}
+
+/// Who is asked, and who has answered.
+struct Asked {
+    url: Option<String>,
+    pods: Option<Pods>,
+    /// Each pod is asked itself; `None`: there has been none to try it with.
+    each: Option<bool>,
+    /// Processes that are waited for at the end, where it takes luck to meet each.
+    sources: BTreeSet<String>,
+}
+
+/// What came of asking everybody once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    /// Somebody answered with books.
+    Books,
+    /// Somebody answered, and has none.
+    NoBooks,
+    /// Too busy, or just being replaced, or not there: the next second tells.
+    Silence,
+}
+
+impl Asked {
+    /// Asks everybody once.
+    async fn all(&mut self, recorder: &Recorder, last: bool) -> Answers {
+        let pods = { self.pods.as_ref() }.map(|pods| pods.borrow().clone());
+        let pods = pods.unwrap_or_default();
+        if self.each == Some(true) || self.each.is_none() && !pods.is_empty() {
+            let answers = each(&pods, recorder, last).await;
+            match self.each {
+                Some(_) => return answers,
+                None if answers != Answers::Silence => {
+                    self.each = Some(true);
+                    return answers;
+                }
+                None => self.not_each(),
+            }
+        }
+        let Some(url) = &self.url else {
+            return Answers::Silence;
+        };
+        let books = scrape(url).await;
+        if let Ok(books) = &books {
+            self.sources.insert(books.source.clone());
+        }
+        journal(books, "", recorder, last)
+    }
+
+    fn not_each(&mut self) {
+        self.each = Some(false);
+        let instead = match &self.url {
+            Some(url) => format!("they are read at {url}, where each answer is one pod's"),
+            None => "name the target with --url, or run the verifier in the cluster".to_owned(),
+        };
+        say(&format!(
+            "the pods can not be asked for their span books from here: {instead}"
+        ));
+    }
+
+    /// Until each process has said its last, as often as there is a chance to meet it.
+    async fn last_words(&mut self, recorder: &Recorder) {
+        if self.each == Some(true) {
+            self.all(recorder, true).await;
+            return;
+        }
+        let Some(url) = self.url.clone() else { return };
+        for _ in 0..LAST_TRIES * self.sources.len() {
+            let books = scrape(&url).await;
+            if let Ok(books) = &books {
+                self.sources.remove(&books.source);
+            }
+            journal(books, "", recorder, true);
+            if self.sources.is_empty() {
+                break;
+            }
+        }
+    }
+}
+
+/// Asks each pod at its own address, all at once.
+async fn each(pods: &BTreeMap<String, SocketAddr>, recorder: &Recorder, last: bool) -> Answers {
+    let asked = pods.iter().map(|(pod, address)| async move {
+        let books = scrape(&format!("http://{address}")).await;
+        journal(books, pod, recorder, last)
+    });
+    let answers = join_all(asked).await;
+    [Answers::Books, Answers::NoBooks]
+        .into_iter()
+        .find(|answer| answers.contains(answer))
+        .unwrap_or(Answers::Silence)
+}
+
+fn journal(books: Result<ServiceBooks>, pod: &str, recorder: &Recorder, last: bool) -> Answers {
+    match books {
+        Ok(mut books) => {
+            books.last = last;
+            if !pod.is_empty() {
+                pod.clone_into(&mut books.pod);
+            }
+            recorder.observe(Observation::ServiceBooks(books));
+            Answers::Books
+        }
+        Err(error) if error.is::<NoBooks>() => Answers::NoBooks,
+        Err(_) => Answers::Silence,
+    }
 }
 
 /// The target answers, and shows no span books.
@@ -97,7 +196,7 @@ async fn watch(url: String, recorder: Recorder, stop: CancellationToken) -> BTre
 struct NoBooks;
 
 async fn scrape(url: &str) -> Result<ServiceBooks> {
-    tokio::time::timeout(ANSWER_WITHIN, get(url))
+    timeout(ANSWER_WITHIN, get(url))
         .await
         .context("no answer in time")?
 }
@@ -165,7 +264,6 @@ fn from_metrics(text: &str) -> Option<ServiceBooks> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
     fn books_are_found_among_other_metrics() {

@@ -140,7 +140,11 @@ fn answered(timeline: &Timeline<'_>, stages: &[Stage]) -> Check {
 
 /// The services' books balance, and tell of every span that is missing where it was lost; `None` where
 /// the target shows none.
-pub(super) fn accounted(services: &[Service], losses: &Losses) -> Option<Check> {
+pub(super) fn accounted(
+    services: &[Service],
+    losses: &Losses,
+    untold: Option<&str>,
+) -> Option<Check> {
     if services.is_empty() {
         return None;
     }
@@ -158,7 +162,12 @@ pub(super) fn accounted(services: &[Service], losses: &Losses) -> Option<Check> 
             "{unaccounted} missing spans stand in no process's books"
         ));
     }
-    let holds = evidence.is_empty();
+    let mut holds = Some(evidence.is_empty());
+    if let (Some(true), Some(why)) = (holds, untold) {
+        evidence.push(why.to_owned());
+        // What is missing may stand in books that were not read.
+        holds = (losses.missing_spans == 0).then_some(true);
+    }
     let lost: u64 = services.iter().flat_map(|s| s.lost.values()).sum();
     let (started, acknowledged) = services.iter().fold((0, 0), |(started, acknowledged), s| {
         (started + s.started, acknowledged + s.acknowledged)
@@ -168,7 +177,7 @@ pub(super) fn accounted(services: &[Service], losses: &Losses) -> Option<Check> 
         services.len(),
         losses.missing_spans
     ));
-    let mut check = check(ACCOUNTED, None, judgement(Some(holds)), evidence);
+    let mut check = check(ACCOUNTED, None, judgement(holds), evidence);
     check.value = Some(unaccounted as f64);
     check.limit = Some("0".to_owned());
     Some(check)

@@ -1,17 +1,43 @@
 //! Where the spans that did not come were lost: the books of each hop on their way held against what arrived.
 
 use super::collector::exporter_of;
+use super::replicas::Lives;
 use crate::record::{Observation, ServiceBooks};
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::{Collector, Loss, Losses, Place, Service, TraceSource};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Other machines' clocks may be off by so much, and a process is not older than the run for it.
+const CLOCKS_APART_NS: u64 = 5_000_000_000;
 
 /// The books of every process that was seen, the last that each said; less what it said before the load, if it is
 /// older than the run.
 pub(super) fn services(timeline: &Timeline<'_>) -> Vec<Service> {
-    let mut services: Vec<(ServiceBooks, ServiceBooks)> = Vec::new();
+    books(timeline).iter().map(since).collect()
+}
+
+/// The books of one process.
+struct Process {
+    /// Before the load.
+    before: ServiceBooks,
+    last: ServiceBooks,
+    /// It is older than the run, and was first asked when the load ran.
+    late: bool,
+}
+
+fn books(timeline: &Timeline<'_>) -> Vec<Process> {
+    let mut processes: Vec<Process> = Vec::new();
     let mut of_this_run = false;
+    let mut origin_unix_ns = 0;
     for observation in timeline.observations() {
         let books = match observation {
+            Observation::RunStarted {
+                origin_unix_ns: origin,
+                ..
+            } => {
+                origin_unix_ns = *origin;
+                continue;
+            }
             Observation::StageStarted { .. } => {
                 of_this_run = true;
                 continue;
@@ -24,20 +50,103 @@ pub(super) fn services(timeline: &Timeline<'_>) -> Vec<Service> {
             Observation::ServiceBooks(books) => books,
             _ => continue,
         };
-        let of_source = |(_, known): &&mut (_, ServiceBooks)| known.source == books.source;
-        match services.iter_mut().rev().find(of_source) {
+        let of_source = |known: &&mut Process| known.last.source == books.source;
+        let older = { books.since_unix_ns }.is_some_and(|ns| ns + CLOCKS_APART_NS < origin_unix_ns);
+        match processes.iter_mut().rev().find(of_source) {
             // The same name with smaller counts is another process: a restarted container.
-            Some((_, known)) if known.started <= books.started => *known = books.clone(),
-            _ if of_this_run => services.push((ServiceBooks::default(), books.clone())),
-            _ => services.push((books.clone(), books.clone())),
+            Some(known) if known.last.started <= books.started => {
+                let said_last = known.last.last;
+                known.last = books.clone();
+                known.last.last |= said_last;
+            }
+            _ => processes.push(Process {
+                before: match of_this_run && !older {
+                    true => ServiceBooks::default(),
+                    false => books.clone(),
+                },
+                last: books.clone(),
+                late: of_this_run && older,
+            }),
         }
     }
-    let services = services.iter();
-    services.map(|(before, last)| since(before, last)).collect()
+    processes
+}
+
+/// What keeps the books that were read from telling of every span. Behind one address each answer is some pod's.
+#[derive(Debug, Default)]
+pub(super) struct Untold {
+    /// In words; `None`: nothing does.
+    pub(super) why: Option<String>,
+    /// Processes whose last books are not their last words, and which have not ended.
+    alive: BTreeSet<String>,
+}
+
+impl Untold {
+    /// Holds the books against the pods and the senders of spans.
+    pub(super) fn of(timeline: &Timeline<'_>, lives: &Lives) -> Untold {
+        let processes = books(timeline);
+        let known = |name: &str| {
+            let mut all = processes.iter().map(|process| &process.last);
+            all.any(|books| books.pod == name || books.source == name)
+        };
+        let pods = pods(timeline);
+        let served = pods.iter().filter(|(_, pod)| pod.served);
+        let served: Vec<&str> = served.map(|(name, _)| *name).collect();
+        // Senders that go by another name than books do say nothing.
+        let senders = lives.keys().map(String::as_str);
+        let senders: Vec<&str> = senders.collect();
+        let named = |names: &[&str]| names.iter().any(|name| known(name));
+        let mut unread: BTreeSet<&str> = BTreeSet::new();
+        for names in [served, senders] {
+            if named(&names) {
+                unread.extend(names.iter().filter(|name| !known(name)));
+            }
+        }
+        let late = processes.iter().filter(|process| process.late);
+        unread.extend(late.map(|process| process.last.source.as_str()));
+        let unread: Vec<&str> = unread.into_iter().collect();
+        let alive = processes.iter().filter(|process| {
+            let pod = pods.get(process.last.pod.as_str());
+            !process.last.last && pod.is_some_and(|pod| !pod.ended)
+        });
+        Untold {
+            why: (!unread.is_empty()).then(|| {
+                format!(
+                    "not all books were read: those of {} were not, or not from the start",
+                    unread.join(", ")
+                )
+            }),
+            alive: alive.map(|process| process.last.source.clone()).collect(),
+        }
+    }
+}
+
+/// A pod of the target.
+#[derive(Default)]
+struct OfPod {
+    /// It was ready at some time.
+    served: bool,
+    /// A container of it ended, or it is gone.
+    ended: bool,
+}
+
+fn pods<'t>(timeline: &'t Timeline<'_>) -> BTreeMap<&'t str, OfPod> {
+    let mut pods: BTreeMap<&str, OfPod> = BTreeMap::new();
+    for observation in timeline.observations() {
+        if let Observation::Pod(pod) = observation
+            && !pod.collector
+        {
+            let known = pods.entry(&pod.name).or_default();
+            known.served |= pod.ready;
+            known.ended |= pod.deleted || pod.terminated.is_some();
+        }
+    }
+    pods
 }
 
 /// What was in its queue and on its disk before, it had like what it recovered.
-fn since(before: &ServiceBooks, last: &ServiceBooks) -> Service {
+fn since(process: &Process) -> Service {
+    let Process { before, last, .. } = process;
     let held = before.queued + before.left_on_disk;
     let lost = last.lost.iter().filter_map(|(why, spans)| {
         let spans = spans - before.lost.get(why).unwrap_or(&0).min(spans);
@@ -63,6 +172,7 @@ fn since(before: &ServiceBooks, last: &ServiceBooks) -> Service {
 /// that nobody got an answer to.
 pub(super) fn attribute(
     services: &[Service],
+    untold: &Untold,
     collector: Option<&Collector>,
     source: &TraceSource,
 ) -> Losses {
@@ -72,7 +182,7 @@ pub(super) fn attribute(
         way.in_the_collector(collector, source);
     }
     way.behind(collector, source);
-    way.unaccounted(services, source);
+    way.unaccounted(services, untold, source);
     Losses {
         missing_spans: source.spans_missing,
         places: way.places,
@@ -207,8 +317,9 @@ impl Way {
         }
     }
 
-    fn unaccounted(&mut self, services: &[Service], source: &TraceSource) {
-        let ended = services.iter().filter(|service| !service.last);
+    fn unaccounted(&mut self, services: &[Service], untold: &Untold, source: &TraceSource) {
+        let silent = services.iter().filter(|service| !service.last);
+        let ended = silent.filter(|service| !untold.alive.contains(&service.source));
         let ended: Vec<&str> = ended.map(|service| service.source.as_str()).collect();
         if !ended.is_empty() {
             let reason = format!("ended without a last word: {}", ended.join(", "));
@@ -220,6 +331,10 @@ impl Way {
                 (Place::Unread, source.receiver.incomplete.join("; "))
             }
             [] => (Place::Unknown, "the target shows no span books".to_owned()),
+            _ if untold.why.is_some() || !untold.alive.is_empty() => {
+                let last = "not all processes could be asked at the end".to_owned();
+                (Place::Unknown, untold.why.clone().unwrap_or(last))
+            }
             _ => {
                 let reason = "no process has such spans in its books";
                 (Place::NeverMade, reason.to_owned())
@@ -245,7 +360,7 @@ fn sum(services: &[Service], of: fn(&Service) -> u64) -> u64 {
 
 /// Spans that the services say are lost, by reason.
 fn lost(services: &[Service]) -> impl Iterator<Item = (&str, u64)> {
-    let mut sums = std::collections::BTreeMap::new();
+    let mut sums = BTreeMap::new();
     for (reason, spans) in services.iter().flat_map(|service| &service.lost) {
         *sums.entry(reason.as_str()).or_default() += spans;
     }

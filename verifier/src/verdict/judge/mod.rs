@@ -38,20 +38,26 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
         .collect();
     let run = run(timeline);
     let services = losses::services(timeline);
+    let untold = losses::Untold::of(timeline, &lives);
     let collector = collector::books(timeline);
     let mut sources = sources::all(timeline, &stages, others);
     for source in &mut sources {
-        source.losses = losses::attribute(&services, collector.as_ref(), source);
+        source.losses = losses::attribute(&services, &untold, collector.as_ref(), source);
     }
     let losses = sources
         .first()
         .map_or_else(Losses::default, |first| first.losses.clone());
     let mut checks = checks::all(timeline, &run, &stages, &receiver);
     checks.extend(sources::checks(timeline, &sources));
-    checks.extend(checks::accounted(&services, &losses));
+    checks.extend(checks::accounted(&services, &losses, untold.why.as_deref()));
     let cluster = cluster::judge(timeline, &stages);
     checks.extend(cluster::checks(timeline.plan, cluster.as_ref()));
-    checks.extend(watched::arrived(timeline, &services, &receiver));
+    checks.extend(watched::arrived(
+        timeline,
+        &services,
+        untold.why.as_deref(),
+        &receiver,
+    ));
     let saturation = saturation::answer(timeline, &stages);
     checks.extend(saturation.as_ref().map(saturation::check));
     let outcome = checks::outcome(&checks);

@@ -46,12 +46,15 @@ pub(super) fn lives(timeline: &Timeline<'_>) -> Lives {
     }
     let journal = timeline.recorded.journal.iter();
     let books = journal.filter_map(|entry| match &entry.observation {
+        // Spans go by the pod's name, where they have one.
+        Observation::ServiceBooks(books) if !books.pod.is_empty() => {
+            Some((books.pod.as_str(), entry.at_ns))
+        }
         Observation::ServiceBooks(books) => Some((books.source.as_str(), entry.at_ns)),
         _ => None,
     });
     let books: Vec<(&str, u64)> = books.collect();
-    // Books go by `service.instance.id`, spans by the pod's name where they have one: only where both use
-    // one name is a process that left no span another replica.
+    // Only where books and spans use one name is a process that left no span another replica.
     if books.iter().any(|(source, _)| lives.contains_key(*source)) {
         for (source, at_ns) in books {
             see(&mut lives, source, at_ns);

@@ -18,6 +18,7 @@ pub(super) fn warning(timeline: &Timeline<'_>) -> Option<String> {
 pub(super) fn arrived(
     timeline: &Timeline<'_>,
     services: &[Service],
+    untold: Option<&str>,
     receiver: &Receiver,
 ) -> Option<Check> {
     if !timeline.watched() || services.is_empty() {
@@ -31,8 +32,12 @@ pub(super) fn arrived(
         "{} processes made {made} spans, {came} came, {held} are still held by them",
         services.len()
     );
-    let outcome = super::sources::unread(judgement(Some(away == 0)), receiver);
-    let mut check = checks::check("spans_arrived", None, outcome, vec![evidence]);
+    let mut evidence = vec![evidence];
+    evidence.extend(untold.map(str::to_owned));
+    // Books that were not read may tell of spans that did not come.
+    let holds = (away > 0 || untold.is_none()).then_some(away == 0);
+    let outcome = super::sources::unread(judgement(holds), receiver);
+    let mut check = checks::check("spans_arrived", None, outcome, evidence);
     check.value = Some(away as f64);
     check.limit = Some("0".to_owned());
     Some(check)

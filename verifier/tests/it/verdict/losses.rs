@@ -1,7 +1,8 @@
 //! Where missing spans were lost, by the books of the target's processes.
 
-use super::builder::{INFERENCE, Run};
+use super::builder::{INFERENCE, ORIGIN, Run};
 use super::{assert_evidence, check, named};
+use verifier::record::cluster::Pod;
 use verifier::record::{Observation, ServiceBooks};
 use verifier::verdict::{Judgement, Place, Verdict};
 
@@ -142,4 +143,81 @@ fn what_is_still_in_the_service_is_no_loss_of_the_ways() {
         (Place::Service, "left in its spill directory", 4),
     ];
     assert_eq!(places(&verdict), expected);
+}
+
+fn of_pod(pod: &str, books: ServiceBooks) -> ServiceBooks {
+    ServiceBooks {
+        pod: pod.to_owned(),
+        ..books
+    }
+}
+
+fn pod(name: &str) -> Observation {
+    Observation::Pod(Box::new(Pod {
+        uid: name.to_owned(),
+        name: name.to_owned(),
+        ready: true,
+        ..Pod::default()
+    }))
+}
+
+/// A thousand traces of `pod-0`, of which ten lack a span, in a cluster with two pods.
+fn ten_missing_of_two_pods(books: Vec<ServiceBooks>) -> Verdict {
+    let mut run = Run::of(1000);
+    run.lose(INFERENCE, |seq| seq % 100 == 3);
+    run.note(0, pod("pod-0"));
+    run.note(0, pod("pod-1"));
+    for books in books {
+        run.note(0, Observation::ServiceBooks(books));
+    }
+    run.judge()
+}
+
+/// Behind a Service's address it takes luck to meet each pod.
+#[test]
+fn a_pod_whose_books_were_not_read_may_have_made_what_is_missing() {
+    let mut first = of_pod("pod-0", books("i-0", 1500, 1500, &[]));
+    let verdict = ten_missing_of_two_pods(vec![first.clone()]);
+    let only = &places(&verdict)[0];
+    assert_eq!((only.0, only.2), (Place::Unknown, 10));
+    assert!(only.1.contains("those of pod-1"), "{}", only.1);
+    let accounted = check(&verdict, "spans_accounted");
+    assert_eq!(accounted.outcome, Judgement::Unknown);
+
+    // Not met again at the end: it has not ended, and took nothing with it.
+    first.last = false;
+    let other = of_pod("pod-1", books("i-1", 1400, 1400, &[]));
+    let verdict = ten_missing_of_two_pods(vec![first.clone(), other.clone()]);
+    assert_eq!(places(&verdict)[0].0, Place::Unknown);
+
+    // Both to the end: then nobody made them.
+    first.last = true;
+    let verdict = ten_missing_of_two_pods(vec![first, other]);
+    assert_eq!(places(&verdict)[0].0, Place::NeverMade);
+    assert_eq!(check(&verdict, "spans_accounted").outcome, Judgement::Fail);
+}
+
+/// What it had made before the run was not of the run; who says so first in the middle of it is no new process.
+#[test]
+fn an_old_process_that_is_met_late_is_not_taken_for_a_new_one() {
+    let old = ServiceBooks {
+        since_unix_ns: Some(ORIGIN - 3_600_000_000_000),
+        ..books("pod-0", 9_000_000, 9_000_000, &[("shutdown", 0)])
+    };
+    let verdict = ten_missing([old]);
+    let only = &places(&verdict)[0];
+    assert_eq!((only.0, only.2), (Place::Unknown, 10));
+    assert!(only.1.contains("not from the start"), "{}", only.1);
+}
+
+/// Its log's last line may be in the journal before the answer that was under way.
+#[test]
+fn last_words_stay_the_last() {
+    let said = books("pod-0", 2990, 2990, &[]);
+    let earlier = ServiceBooks {
+        last: false,
+        ..said.clone()
+    };
+    let verdict = ten_missing([said, earlier]);
+    assert_eq!(places(&verdict)[0].0, Place::NeverMade);
 }
