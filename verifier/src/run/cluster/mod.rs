@@ -122,7 +122,7 @@ async fn version(client: &Client) -> Result<String> {
     }
 }
 
-/// What is watched, and what is not, in one line.
+/// What is watched, in one line, and what is not, a line each.
 fn tell(board: &Board, seen: &ClusterSeen) {
     let mut parts = Vec::new();
     let summary = board.summary().clone();
@@ -141,22 +141,6 @@ fn tell(board: &Board, seen: &ClusterSeen) {
         1 => parts.push("1 node".to_owned()),
         nodes => parts.push(format!("{nodes} nodes")),
     }
-    let standings = board.standings.borrow().clone();
-    let unseen = standings
-        .iter()
-        .filter_map(|(of, standing)| match standing {
-            Standing::Seeing => None,
-            Standing::Broken(why) | Standing::Refused(why) => {
-                Some(format!("{} ({why})", name(*of)))
-            }
-        });
-    let mut unseen: Vec<String> = unseen.collect();
-    if standings.len() < KINDS {
-        unseen.push("what has not been listed within 10 s".to_owned());
-    }
-    if !unseen.is_empty() {
-        parts.push(format!("not seen: {}", unseen.join("; ")));
-    }
     say(&format!(
         "watching namespace {} at {} {}: {}",
         seen.namespace,
@@ -164,4 +148,13 @@ fn tell(board: &Board, seen: &ClusterSeen) {
         seen.version,
         parts.join(", ")
     ));
+    let standings = board.standings.borrow().clone();
+    for (of, standing) in &standings {
+        if let Standing::Broken(why) | Standing::Refused(why) = standing {
+            say(&format!("not seen: {}: {why}", name(*of)));
+        }
+    }
+    if standings.len() < KINDS {
+        say("not seen: what the API server has not listed within 10 s");
+    }
 }

@@ -50,14 +50,21 @@ fn books(timeline: &Timeline<'_>) -> Vec<Process> {
             Observation::ServiceBooks(books) => books,
             _ => continue,
         };
-        let of_source = |known: &&mut Process| known.last.source == books.source;
+        // A log that does not say whose it is goes by its pod: by the last process in it.
+        let of_pod = books.source == books.pod;
+        let of_source = |known: &&mut Process| {
+            known.last.source == books.source || of_pod && known.last.pod == books.pod
+        };
         let older = { books.since_unix_ns }.is_some_and(|ns| ns + CLOCKS_APART_NS < origin_unix_ns);
         match processes.iter_mut().rev().find(of_source) {
             // The same name with smaller counts is another process: a restarted container.
             Some(known) if known.last.started <= books.started => {
-                let said_last = known.last.last;
-                known.last = books.clone();
-                known.last.last |= said_last;
+                let known = &mut known.last;
+                *known = ServiceBooks {
+                    source: std::mem::take(&mut known.source),
+                    last: books.last || known.last,
+                    ..books.clone()
+                };
             }
             _ => processes.push(Process {
                 before: match of_this_run && !older {

@@ -190,9 +190,13 @@ fn a_pod_whose_books_were_not_read_may_have_made_what_is_missing() {
     let verdict = ten_missing_of_two_pods(vec![first.clone(), other.clone()]);
     assert_eq!(places(&verdict)[0].0, Place::Unknown);
 
-    // Both to the end: then nobody made them.
-    first.last = true;
-    let verdict = ten_missing_of_two_pods(vec![first, other]);
+    // Both to the end: then nobody made them. The first's log does not say whose it is.
+    let log = of_pod("pod-0", books("pod-0", 1550, 1550, &[]));
+    let verdict = ten_missing_of_two_pods(vec![first, other, log]);
+    let sources: Vec<_> = { verdict.services.iter() }
+        .map(|s| (s.source.as_str(), s.started))
+        .collect();
+    assert_eq!(sources, [("i-0", 1550), ("i-1", 1400)]);
     assert_eq!(places(&verdict)[0].0, Place::NeverMade);
     assert_eq!(check(&verdict, "spans_accounted").outcome, Judgement::Fail);
 }
