@@ -22,6 +22,9 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 fail, 2 usage, 3 unknown (invalid or unfinished run, no data, the target never answered), 130 interrupted (the report is written)";
 
+const CHECK_EXIT_CODES: &str = "\
+Exit codes: 0 nothing failed, 1 something failed, 2 usage";
+
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invalid or unfinished, the plans differ, a figure is missing)";
 
@@ -30,6 +33,9 @@ Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invali
 pub enum Command {
     /// Drive a plan's load, collect every trace, judge, and write the run folder
     Run(Box<RunArgs>),
+    /// Is everything there that a run needs? One line a check, each with what to do where something is wrong
+    #[command(after_help = CHECK_EXIT_CODES)]
+    Check(CheckArgs),
     /// Judge the traces of somebody else's load (wrk, Locust, k6, users) while it runs
     Watch(WatchArgs),
     /// Judge a run folder again: the same verdict, byte for byte, with no target; or a file that a collector wrote
@@ -123,6 +129,15 @@ pub struct RunArgs {
     #[arg(long, requires = "url")]
     pub insecure: bool,
 
+    /// Break nothing: the plan without its faults
+    #[arg(long)]
+    pub no_faults: bool,
+
+    /// Run no load: print for every fault of the plan what it would hit now. The API is asked as for the fault itself
+    /// (dryRun=All), so that roles and PodDisruptionBudgets count. Exit code 0 if each could be done, else 2
+    #[arg(long, conflicts_with_all = ["no_faults", "json"])]
+    pub dry_run: bool,
+
     /// Speak HTTP/2: by ALPN with an https:// target, else with prior knowledge (h2c)
     #[arg(long)]
     pub http2: bool,
@@ -180,6 +195,41 @@ pub struct RunArgs {
     /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
+}
+
+/// `verifier check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The plan to be run: its [cluster], and the permissions that its faults need [default: the usual names, every fault]
+    pub plan: Option<String>,
+
+    /// The target; without it the cluster's Service
+    #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
+    pub url: Option<String>,
+
+    /// Where traces are read, as with `verifier run` [default: otlp]
+    #[arg(long, value_name = "SOURCE")]
+    pub traces: Vec<Source>,
+
+    /// The metrics of the collector on the way [default: http://127.0.0.1:8888/metrics]
+    #[arg(long, value_name = "URL")]
+    pub collector: Option<String>,
+
+    /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_GRPC")]
+    pub otlp_grpc: Option<SocketAddr>,
+
+    /// Where traces come in by OTLP/HTTP [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_HTTP")]
+    pub otlp_http: Option<SocketAddr>,
+
+    /// Requests whose traces must come, of each kind: sampled by their client, not sampled, without a traceparent
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub requests: u64,
+
+    /// The Kubernetes cluster to check
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// `verifier watch`.

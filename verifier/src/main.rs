@@ -2,7 +2,9 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, JudgeArgs, RunArgs, WatchArgs};
+use verifier::cli::{
+    CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, RunArgs, WatchArgs,
+};
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
 use verifier::record::{Asked, RunFolder};
 use verifier::{run, verdict};
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     }
     let result = match Cli::parse().command {
         Command::Run(args) => run(*args),
+        Command::Check(args) => check(args),
         Command::Watch(args) => watch(args),
         Command::Judge(args) => judge(&args),
         Command::Show(args) => show(&args),
@@ -50,6 +53,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         duration: args.duration,
         scale_time: args.scale_time,
         thresholds: args.thresholds,
+        no_faults: args.no_faults,
         http2: args.http2,
         namespace: args.cluster.namespace.clone(),
         seed: args.seed,
@@ -73,6 +77,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             insecure: args.insecure,
         },
     };
+    if args.dry_run {
+        let well = run::try_faults(&plan, &setup)?;
+        return Ok(ExitCode::from(if well { 0 } else { USAGE }));
+    }
     exit(&run::run(plan, &setup)?, setup.asked, args.json)
 }
 
@@ -95,6 +103,31 @@ fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCo
     let verdict = verdict::judge_and_report(folder, asked, show)?;
     eprintln!("report: {}", folder.path().join("report.html").display());
     Ok(ExitCode::from(verdict.outcome.exit_code()))
+}
+
+fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let overrides = Overrides {
+        namespace: args.cluster.namespace.clone(),
+        ..Overrides::default()
+    };
+    let named = load_plan(args.plan.as_deref().unwrap_or("quick"))?;
+    let plan = overrides.apply(args.cluster.asked(named))?;
+    let setup = run::Setup {
+        url: args.url,
+        traces: args.traces,
+        collector: args.collector,
+        access: args.cluster.access(),
+        otlp_grpc: args.otlp_grpc,
+        otlp_http: args.otlp_http,
+        ..run::Setup::default()
+    };
+    let asked = run::check::Asked {
+        plan: &plan,
+        cluster: plan.cluster.is_some() || setup.url.is_none(),
+        requests: args.requests,
+    };
+    let well = run::check::check(&asked, &setup)?;
+    Ok(ExitCode::from(u8::from(!well)))
 }
 
 fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {

@@ -79,6 +79,17 @@ pub enum Observation {
         /// It was asked to.
         expected: bool,
     },
+    /// A replica was started in place of one that a fault ended; the line comes again when it is ready.
+    TargetStarted {
+        /// Process id.
+        pid: u32,
+        /// Its number: its log is `target-N.log`, its `service.instance.id` is `replica-N`.
+        replica: u16,
+        /// Process id of the one whose place it takes.
+        replaces: u32,
+        /// It has said that it serves.
+        ready: bool,
+    },
     /// A stage that no plan knew beforehand: a search decided on it. Its number follows the plan's stages.
     StagePlanned {
         /// Index, counted on from the plan's stages.

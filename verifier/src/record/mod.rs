@@ -34,7 +34,7 @@ pub use journal::{
     CollectorBooks, Entry, ExporterBooks, Host, Journal, Observation, Receiver, Second,
     ServiceBooks, read_journal,
 };
-pub use live::{Live, MOST_SOURCES, Sketch};
+pub use live::{Live, MOST_SOURCES, Sketch, StageNow};
 pub use recorder::{Expected, Recorder, Recording};
 pub use rows::{Row, RowReader, RowWriter, read_rows};
 pub use run_key::RunKey;

@@ -2,7 +2,7 @@
 //! and keeps the running count of which requests have their whole trace.
 
 use super::completeness::{Completeness, Lacking};
-use super::live::{Live, MOST_SOURCES, Sketch};
+use super::live::{Live, MOST_SOURCES, Sketch, StageNow};
 use super::room::Room;
 use super::{
     Clock, Dictionary, Entry, Exchange, Found, Journal, Observation, RowWriter, RunFolder, RunKey,
@@ -248,10 +248,12 @@ impl Recorder {
 
     /// Writes a journal line stamped now.
     pub fn observe(&self, observation: Observation) {
-        let entry = Entry {
-            at_ns: self.clock.now_ns(),
-            observation,
-        };
+        let at_ns = self.clock.now_ns();
+        if let Observation::StageStarted { stage } = observation {
+            let since_ns = at_ns;
+            self.live.set_stage(StageNow { stage, since_ns });
+        }
+        let entry = Entry { at_ns, observation };
         if let Err(error) = self.journal.write(&entry) {
             self.live.fail(&error);
         }
