@@ -78,3 +78,7 @@ soak SECONDS="30":
 # The images and docker-compose.yaml on a real Docker, a run against them, a stop under load; needs Docker, or root to start one
 docker-test:
     testbed/docker
+
+# k8s/ without a cluster: rendered, valid, true to the rules, each rule seen to fail; needs kubectl, Python with venv and pip
+manifests:
+    testbed/manifests
