@@ -4,9 +4,9 @@ import re
 
 import yaml
 
-from rendered import environment
+from rendered import API, environment
 
-# Role: (API group, resource) and what may be done to it. Nothing else is granted.
+# Role: (API group, resource, names, if it is not all of them) and what may be done to it. Nothing else is granted.
 READ = {"get", "list", "watch"}
 GRANTED = {
     "verifier-read": {
@@ -20,10 +20,11 @@ GRANTED = {
     },
     "verifier-faults": {
         ("", "pods"): {"delete"}, ("", "pods/eviction"): {"create"},
-        ("apps", "deployments/scale"): {"get", "patch", "update"},
+        ("apps", "deployments/scale", API): {"get", "patch", "update"}, ("apps", "deployments", API): {"patch"},
         ("coordination.k8s.io", "leases"): {"get", "create", "update"},
     },
-    "iris-verifier-cordon": {("", "nodes"): {"get", "list", "patch"}},
+    "iris-verifier-nodes": {("", "nodes"): READ},
+    "iris-verifier-cordon": {("", "nodes"): {"patch"}},
 }
 
 
@@ -125,7 +126,7 @@ def roles_grant_what_is_written_down(rendered):
         for rule in role["rules"]:
             for group in rule["apiGroups"]:
                 for resource in rule["resources"]:
-                    granted.setdefault((group, resource), set()).update(rule["verbs"])
+                    granted.setdefault((group, resource, *rule.get("resourceNames", [])), set()).update(rule["verbs"])
         if granted != GRANTED.get(name):
             yield f"{role['kind']} {name} grants something else than is written down: {granted}"
     for binding in rendered.of("RoleBinding", "ClusterRoleBinding"):
