@@ -133,7 +133,7 @@ def roles_grant_what_is_written_down(rendered):
         name = binding["metadata"]["name"]
         if rendered.one(binding["roleRef"]["kind"], binding["roleRef"]["name"]) is None:
             yield f"{name} binds a role that is not there"
-        if [(subject["kind"], subject["name"]) for subject in binding["subjects"]] != [("ServiceAccount", "verifier")]:
+        if binding["subjects"] != [{"kind": "ServiceAccount", "name": "verifier", "namespace": "iris"}]:
             yield f"{name} binds somebody else than the verifier"
     for pod in rendered.pods():
         if pod.spec.get("automountServiceAccountToken") and pod.spec.get("serviceAccountName") != "verifier":
