@@ -86,3 +86,7 @@ cluster-up:
 # Ends the cluster and everything in it
 cluster-down:
     testbed/kubernetes/down
+
+# k8s/ without a cluster: rendered, valid, true to the rules, each rule seen to fail; needs kubectl, Python with venv and pip
+manifests:
+    testbed/manifests
