@@ -1,6 +1,7 @@
 //! What a run needs beside its plan, as it was asked for: sources, listeners, the collector's books.
 
 use super::load;
+use super::shard::ShardSetup;
 use super::traces::{self, Source, Sources};
 use crate::record::{Asked, Observation, Recorder};
 use anyhow::{Context, Result, bail};
@@ -33,6 +34,8 @@ pub struct Setup {
     pub workers: Option<u16>,
     /// Plain progress lines, even on a terminal.
     pub headless: bool,
+    /// Which part of the plan this is, where several verifiers drive it.
+    pub shard: ShardSetup,
     /// Whose certificates an `https://` target may show.
     pub trust: load::Trust,
 }
