@@ -10,6 +10,7 @@ mod generator;
 mod losses;
 mod replicas;
 mod saturation;
+mod shards;
 mod sources;
 mod spans;
 mod tail;
@@ -17,7 +18,7 @@ mod tasks;
 mod traces;
 mod watched;
 
-pub use checks::unfit;
+pub use checks::{recorded_part, unfit};
 pub use distribution::{distribution, fewest_samples, percentile_ns};
 pub use sources::{Beside, beside};
 
@@ -60,6 +61,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     ));
     let saturation = saturation::answer(timeline, &stages);
     checks.extend(saturation.as_ref().map(saturation::check));
+    shards::of_a_part(timeline, &mut checks);
     let outcome = checks::outcome(&checks);
     let mut reasons = checks::reasons(&checks, &stages, outcome);
     if outcome == Judgement::Pass {
@@ -81,6 +83,8 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     warnings.extend(sources::warnings(&sources));
     warnings.extend(watched::warning(timeline));
     warnings.extend(cluster.iter().flat_map(cluster::warnings));
+    let shards = shards::figures(timeline);
+    warnings.extend(shards::warnings(timeline, &shards));
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,
@@ -97,6 +101,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
         losses,
         clocks: clocks(timeline),
         cluster,
+        shards,
     }
 }
 
@@ -170,12 +175,16 @@ fn run(timeline: &Timeline<'_>) -> Run {
 }
 
 fn clocks(timeline: &Timeline<'_>) -> Vec<SenderClock> {
-    let bounds = timeline.offsets.iter().map(|(source, offset)| SenderClock {
-        source: timeline.text(Table::Source, *source).to_owned(),
-        least_ms: offset.least_ns as f64 / 1e6,
-        greatest_ms: offset.greatest_ns as f64 / 1e6,
-        contradictory: offset.contradictory(),
-    });
+    let bounds = timeline
+        .clocks
+        .senders
+        .iter()
+        .map(|(source, offset)| SenderClock {
+            source: timeline.text(Table::Source, *source).to_owned(),
+            least_ms: offset.least_ns as f64 / 1e6,
+            greatest_ms: offset.greatest_ns as f64 / 1e6,
+            contradictory: offset.contradictory(),
+        });
     let mut clocks: Vec<SenderClock> = bounds.collect();
     // Numbers of texts differ between row files and Parquet; names do not.
     clocks.sort_by(|a, b| a.source.cmp(&b.source));

@@ -3,7 +3,8 @@
 use super::{duration, grouped, known, percent};
 use crate::verdict::cluster::{Cluster, Incident, Moment, ScaleUp};
 use crate::verdict::outcome::{
-    Collector, Generator, Probe, Replica, Saturation, Stage, TaskFigures, TraceSource, Verdict,
+    Collector, Generator, Probe, Replica, Saturation, ShardFigures, Stage, TaskFigures,
+    TraceSource, Verdict,
 };
 
 /// A table; its first column holds names, all others figures.
@@ -137,14 +138,45 @@ fn workers(generator: &Generator) -> Table {
     }
 }
 
-/// The way of the traces: sources, where there are several, and the collector's exporters.
+/// The shards, where there were several; and the way of the traces: sources, where there are several, and the
+/// collector's exporters.
 pub(super) fn way(verdict: &Verdict) -> Vec<Table> {
     let mut tables = Vec::new();
+    if !verdict.shards.is_empty() {
+        tables.push(shards(&verdict.shards));
+    }
     if verdict.sources.len() > 1 {
         tables.push(sources(&verdict.sources));
     }
     tables.extend(verdict.collector.as_ref().map(collector));
     tables
+}
+
+fn shards(shards: &[ShardFigures]) -> Table {
+    let row = |shard: &ShardFigures| {
+        let clock = match (shard.clock_least_ms, shard.clock_greatest_ms) {
+            (Some(least), Some(greatest)) => format!("{least:.3} to {greatest:.3} ms"),
+            _ => "n/a".to_owned(),
+        };
+        let last = shard.first_worker + shard.workers.saturating_sub(1);
+        vec![
+            format!("{} ({}, {})", shard.index, shard.run, shard.host),
+            format!("load-{} to {last}", shard.first_worker),
+            grouped(shard.planned),
+            grouped(shard.spans),
+            clock,
+        ]
+    };
+    Table {
+        head: head(&[
+            "shard",
+            "load workers",
+            "planned",
+            "spans received",
+            "clock ahead of the first",
+        ]),
+        rows: shards.iter().map(row).collect(),
+    }
 }
 
 fn sources(sources: &[TraceSource]) -> Table {

@@ -226,10 +226,7 @@ fn waterfall(
         )
     });
     for span in by_start {
-        let offset = timeline
-            .offsets
-            .get(&span.source)
-            .map_or(0, super::super::align::SenderOffset::best_ns);
+        let offset = timeline.clocks.offset_ns(span.source, exchange.seq);
         let origin = timeline.recorded.origin_unix_ns.cast_signed();
         let detail = timeline.text(Table::Detail, span.detail);
         let status = if span.http_status > 0 {

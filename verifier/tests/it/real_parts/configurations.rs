@@ -77,10 +77,7 @@ fn no_pipeline_samples_or_acknowledges_early() {
             assert_eq!(names, ["memory_limiter"], "{name}.yaml: {pipeline}");
         }
     }
-    assert_eq!(
-        pipelines, 9,
-        "one each but durable, and compose has two"
-    );
+    assert_eq!(pipelines, 9, "one each but durable, and compose has two");
 }
 
 #[test]
