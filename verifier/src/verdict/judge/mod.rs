@@ -23,6 +23,7 @@ pub use distribution::{distribution, fewest_samples, percentile_ns};
 pub use sources::{Beside, beside};
 
 use super::align::Timeline;
+use super::align::cluster::ClusterSeen;
 use super::outcome::{Judgement, Losses, Receiver, Run, SCHEMA, SenderClock, Stage, Verdict};
 use crate::record::{Observation, Table};
 use std::time::{Duration, UNIX_EPOCH};
@@ -33,7 +34,8 @@ const EXAMPLES: usize = 5;
 /// Judges a joined run, with what its other sources of traces came to.
 pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let receiver = sources::receiver(timeline, 0);
-    let lives = replicas::lives(timeline);
+    let of_cluster = ClusterSeen::of(timeline);
+    let lives = replicas::lives(timeline, &of_cluster);
     let stages: Vec<Stage> = (0..timeline.plan.stages.len())
         .map(|index| stage(timeline, index, &receiver, &lives))
         .collect();
@@ -51,7 +53,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let mut checks = checks::all(timeline, &run, &stages, &receiver);
     checks.extend(sources::checks(timeline, &sources));
     checks.extend(checks::accounted(&services, &losses, untold.why.as_deref()));
-    let cluster = cluster::judge(timeline, &stages);
+    let cluster = cluster::judge(timeline, of_cluster, &stages);
     checks.extend(cluster::checks(timeline.plan, cluster.as_ref()));
     checks.extend(watched::arrived(
         timeline,
