@@ -4,13 +4,13 @@ import re
 
 import yaml
 
-from rendered import API, environment
+from rendered import environment
 
-# Role: (API group, resource, names, if it is not all of them) and what may be done to it. Nothing else is granted.
+# Role: (API group, resource) and what may be done to it. Nothing else is granted.
 READ = {"get", "list", "watch"}
 GRANTED = {
     "verifier-read": {
-        ("", "pods"): READ, ("", "pods/log"): {"get"},
+        ("", "pods"): READ, ("", "pods/log"): {"get"}, ("", "services"): {"get"},
         ("", "events"): READ - {"get"}, ("events.k8s.io", "events"): READ - {"get"},
         ("apps", "deployments"): READ, ("apps", "replicasets"): READ,
         ("autoscaling", "horizontalpodautoscalers"): READ,
@@ -20,11 +20,11 @@ GRANTED = {
     },
     "verifier-faults": {
         ("", "pods"): {"delete"}, ("", "pods/eviction"): {"create"},
-        ("apps", "deployments/scale", API): {"get", "patch", "update"}, ("apps", "deployments", API): {"patch"},
+        ("apps", "deployments/scale"): {"get", "patch", "update"}, ("apps", "deployments"): {"patch"},
         ("coordination.k8s.io", "leases"): {"get", "create", "update"},
     },
     "iris-verifier-nodes": {("", "nodes"): READ},
-    "iris-verifier-cordon": {("", "nodes"): {"patch"}},
+    "iris-verifier-cordon": {("", "nodes"): {"get", "patch"}},
 }
 
 
@@ -126,7 +126,7 @@ def roles_grant_what_is_written_down(rendered):
         for rule in role["rules"]:
             for group in rule["apiGroups"]:
                 for resource in rule["resources"]:
-                    granted.setdefault((group, resource, *rule.get("resourceNames", [])), set()).update(rule["verbs"])
+                    granted.setdefault((group, resource), set()).update(rule["verbs"])
         if granted != GRANTED.get(name):
             yield f"{role['kind']} {name} grants something else than is written down: {granted}"
     for binding in rendered.of("RoleBinding", "ClusterRoleBinding"):

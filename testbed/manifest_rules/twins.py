@@ -142,7 +142,7 @@ TWINS = [
     ("its_limits_fit_its_memory", "base", lambda r: sets(r, "GOMEMLIMIT", "768MiB", "StatefulSet", "otel-collector")),
     ("roles_grant_what_is_written_down", "local-outside", lambda r: rule_of(r, "verifier-read", 0)["verbs"].append("delete")),
     ("roles_grant_what_is_written_down", "local-outside", lambda r: rule_of(r, "verifier-faults", 0).update(resources=["*"])),
-    ("roles_grant_what_is_written_down", "local-outside", lambda r: rule_of(r, "verifier-faults", 3).pop("resourceNames")),
+    ("roles_grant_what_is_written_down", "local-outside", lambda r: rule_of(r, "verifier-read", 2)["resources"].append("secrets")),
     ("roles_grant_what_is_written_down", "local-outside", lambda r: r.one("Role", "verifier-read")["metadata"].update(name="verifier-all")),
     ("roles_grant_what_is_written_down", "local-outside", lambda r: r.one("RoleBinding", "verifier-faults")["subjects"][0].update(name="default")),
     ("roles_grant_what_is_written_down", "base", lambda r: pod(r).update(automountServiceAccountToken=True)),
