@@ -283,10 +283,8 @@ const SCALE: &str =
 /// Starts a run and waits until its fault is done.
 fn begun(place: &Place, run: &str, plan: &str) -> std::process::Child {
     let log = fs::File::create(place.out(run).with_extension("log")).unwrap();
-    let child = { place.command(run, &[plan]).stdout(Stdio::null()) }
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let mut command = place.command(run, &[plan]);
+    let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
     let journal = place.out(run).join("journal.jsonl");
     let said = || fs::read_to_string(place.out(run).with_extension("log")).unwrap_or_default();
     wait_until(

@@ -38,6 +38,8 @@ pub async fn dry_run(plan: &Plan, access: &Access) -> Result<bool> {
     }
     if plan.faults.is_empty() {
         println!("plan {} has no faults", plan.name);
+    } else if plan.seed.is_none() {
+        println!("a run picks others, unless both have the same --seed");
     }
     Ok(well)
 }

@@ -95,10 +95,13 @@ fn whole(timeline: &Timeline<'_>, run: &Run) -> Check {
 /// Replicas that the verifier started live until it stops them; `None` where it started none.
 fn alive(timeline: &Timeline<'_>) -> Option<Check> {
     let mut started = 0;
+    let mut replaced = 0;
     let mut evidence = Vec::new();
     for observation in timeline.observations() {
         match observation {
             Observation::TargetReady { pids, .. } => started = pids.len(),
+            // In place of one that a fault ended.
+            Observation::TargetStarted { ready: false, .. } => replaced += 1,
             Observation::TargetExited {
                 pid,
                 status,
@@ -111,9 +114,15 @@ fn alive(timeline: &Timeline<'_>) -> Option<Check> {
     }
     let holds = evidence.is_empty();
     if holds {
-        evidence.push(format!(
-            "{started} of {started} replicas lived until they were stopped"
-        ));
+        started += replaced;
+        let mut lived = format!(
+            "{} of {started} replicas lived until they were stopped",
+            started - replaced
+        );
+        if replaced > 0 {
+            lived += &format!(", {replaced} until a fault ended them");
+        }
+        evidence.push(lived);
     }
     (started > 0 || !holds).then(|| check("replicas_alive", None, judgement(Some(holds)), evidence))
 }
