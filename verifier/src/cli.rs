@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Plan, Threshold, parse_duration};
-use crate::record::{Asked, KeepTraces, TraceLink};
+use crate::record::{Asked, KeepTraces, Shard, TraceLink};
+use crate::run::Peers;
 use crate::run::kubernetes::Access;
 use crate::run::traces::Source;
 
@@ -22,18 +23,29 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 fail, 2 usage, 3 unknown (invalid or unfinished run, no data, the target never answered), 130 interrupted (the report is written)";
 
+const CHECK_EXIT_CODES: &str = "\
+Exit codes: 0 nothing failed, 1 something failed, 2 usage";
+
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invalid or unfinished, the plans differ, a figure is missing)";
+
+/// Heading of what concerns shards.
+const SHARDS: &str = "One run from several machines";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Drive a plan's load, collect every trace, judge, and write the run folder
     Run(Box<RunArgs>),
+    /// Is everything there that a run needs? One line a check, each with what to do where something is wrong
+    #[command(after_help = CHECK_EXIT_CODES)]
+    Check(CheckArgs),
     /// Judge the traces of somebody else's load (wrk, Locust, k6, users) while it runs
     Watch(WatchArgs),
     /// Judge a run folder again: the same verdict, byte for byte, with no target; or a file that a collector wrote
     Judge(JudgeArgs),
+    /// Join the run folders of all shards of a run (`verifier run --shard`), judge, and write the reports
+    Merge(MergeArgs),
     /// Print the verdict of a run folder
     Show(FolderArgs),
     /// Hold run B against run A, stage by stage, and tell regressions from noise
@@ -123,6 +135,15 @@ pub struct RunArgs {
     #[arg(long, requires = "url")]
     pub insecure: bool,
 
+    /// Break nothing: the plan without its faults
+    #[arg(long)]
+    pub no_faults: bool,
+
+    /// Run no load: print for every fault of the plan what it would hit now. The API is asked as for the fault itself
+    /// (dryRun=All), so that roles and PodDisruptionBudgets count. Exit code 0 if each could be done, else 2
+    #[arg(long, conflicts_with_all = ["no_faults", "json"])]
+    pub dry_run: bool,
+
     /// Speak HTTP/2: by ALPN with an https:// target, else with prior knowledge (h2c)
     #[arg(long)]
     pub http2: bool,
@@ -173,6 +194,24 @@ pub struct RunArgs {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
 
+    /// Drive this part of the plan's load, as one of COUNT verifiers with the same plan and seed: 0/3, 1/3, 2/3. Their run
+    /// folders are joined by `verifier merge`, which judges; exit code 0 says that this part was recorded to its end
+    #[arg(long, value_name = "INDEX/COUNT", help_heading = SHARDS)]
+    pub shard: Option<Shard>,
+
+    /// Begin when the trace receivers of all shards answer there, {} being a shard's index: verifier-{}.verifier:4317
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        requires = "shard",
+        help_heading = SHARDS
+    )]
+    pub shard_peers: Option<Peers>,
+
+    /// How long to wait for the other shards
+    #[arg(long, default_value = "2m", value_parser = parse_duration, value_name = "DURATION", requires = "shard_peers", help_heading = SHARDS)]
+    pub shard_wait: Duration,
+
     /// Plain progress lines, even on a terminal
     #[arg(long)]
     pub headless: bool,
@@ -180,6 +219,41 @@ pub struct RunArgs {
     /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
+}
+
+/// `verifier check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The plan to be run: its [cluster], and the permissions that its faults need [default: the usual names, every fault]
+    pub plan: Option<String>,
+
+    /// The target; without it the cluster's Service
+    #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
+    pub url: Option<String>,
+
+    /// Where traces are read, as with `verifier run` [default: otlp]
+    #[arg(long, value_name = "SOURCE")]
+    pub traces: Vec<Source>,
+
+    /// The metrics of the collector on the way [default: http://127.0.0.1:8888/metrics]
+    #[arg(long, value_name = "URL")]
+    pub collector: Option<String>,
+
+    /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_GRPC")]
+    pub otlp_grpc: Option<SocketAddr>,
+
+    /// Where traces come in by OTLP/HTTP [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_HTTP")]
+    pub otlp_http: Option<SocketAddr>,
+
+    /// Requests whose traces must come, of each kind: sampled by their client, not sampled, without a traceparent
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub requests: u64,
+
+    /// The Kubernetes cluster to check
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// `verifier watch`.
@@ -313,6 +387,30 @@ pub struct JudgeArgs {
     pub out: Option<PathBuf>,
 
     /// Print verdict.json instead of the table
+    #[arg(long)]
+    pub json: bool,
+
+    /// What the reports shall hold
+    #[command(flatten)]
+    pub asked: AskedArgs,
+}
+
+/// `verifier merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The run folders of all shards, or folders that hold them
+    #[arg(required = true, value_name = "FOLDER")]
+    pub folders: Vec<PathBuf>,
+
+    /// The run folder of the whole
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Wait so long for shards that have not come to their end, or are not there yet: 10m
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    pub wait: Option<Duration>,
+
+    /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
 

@@ -2,9 +2,12 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use verifier::cli::{Cli, Command, CompareArgs, FolderArgs, JudgeArgs, RunArgs, WatchArgs};
+use verifier::cli::{
+    CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs, WatchArgs,
+};
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
-use verifier::record::{Asked, RunFolder};
+use verifier::record::{self, Asked, RunFolder};
+use verifier::verdict::judge::recorded_part;
 use verifier::{run, verdict};
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
@@ -20,8 +23,10 @@ fn main() -> ExitCode {
     }
     let result = match Cli::parse().command {
         Command::Run(args) => run(*args),
+        Command::Check(args) => check(args),
         Command::Watch(args) => watch(args),
         Command::Judge(args) => judge(&args),
+        Command::Merge(args) => merge(&args),
         Command::Show(args) => show(&args),
         Command::Compare(args) => compare(&args),
         Command::Plan { plan: Some(plan) } => print_plan(&plan),
@@ -50,6 +55,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         duration: args.duration,
         scale_time: args.scale_time,
         thresholds: args.thresholds,
+        no_faults: args.no_faults,
         http2: args.http2,
         namespace: args.cluster.namespace.clone(),
         seed: args.seed,
@@ -68,12 +74,28 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        shard: run::ShardSetup {
+            shard: args.shard,
+            peers: args.shard_peers,
+            wait: args.shard_wait,
+        },
         trust: run::load::Trust {
             ca_file: args.ca_file,
             insecure: args.insecure,
         },
     };
-    exit(&run::run(plan, &setup)?, setup.asked, args.json)
+    if args.dry_run {
+        let well = run::try_faults(&plan, &setup)?;
+        return Ok(ExitCode::from(if well { 0 } else { USAGE }));
+    }
+    let ended = run::run(plan, &setup)?;
+    let code = exit(&ended, setup.asked, args.json)?;
+    let recorded = || verdict::read_verdict(&ended.folder).is_ok_and(|v| recorded_part(&v));
+    // A shard has done its part when that is recorded: the whole is judged by `verifier merge`.
+    Ok(match setup.shard.shard {
+        Some(_) if recorded() => ExitCode::SUCCESS,
+        _ => code,
+    })
 }
 
 /// Judges what was recorded; what can not be judged is unknown.
@@ -95,6 +117,38 @@ fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCo
     let verdict = verdict::judge_and_report(folder, asked, show)?;
     eprintln!("report: {}", folder.path().join("report.html").display());
     Ok(ExitCode::from(verdict.outcome.exit_code()))
+}
+
+/// Joins the shards of a run, and judges the whole.
+fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
+    let mut tell = |what: &str| eprintln!("verifier: {what}");
+    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut tell)?;
+    report(&folder, args.asked.asked(), args.json)
+}
+
+fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let overrides = Overrides {
+        namespace: args.cluster.namespace.clone(),
+        ..Overrides::default()
+    };
+    let named = load_plan(args.plan.as_deref().unwrap_or("quick"))?;
+    let plan = overrides.apply(args.cluster.asked(named))?;
+    let setup = run::Setup {
+        url: args.url,
+        traces: args.traces,
+        collector: args.collector,
+        access: args.cluster.access(),
+        otlp_grpc: args.otlp_grpc,
+        otlp_http: args.otlp_http,
+        ..run::Setup::default()
+    };
+    let asked = run::check::Asked {
+        plan: &plan,
+        cluster: plan.cluster.is_some() || setup.url.is_none(),
+        requests: args.requests,
+    };
+    let well = run::check::check(&asked, &setup)?;
+    Ok(ExitCode::from(u8::from(!well)))
 }
 
 fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {

@@ -16,6 +16,21 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("locust", include_str!("../../plans/locust.toml")),
     ("stress-1000", include_str!("../../plans/stress-1000.toml")),
     ("saturate", include_str!("../../plans/saturate.toml")),
+    (
+        "replica-loss",
+        include_str!("../../plans/replica-loss.toml"),
+    ),
+    ("scale-out", include_str!("../../plans/scale-out.toml")),
+    ("pod-loss", include_str!("../../plans/pod-loss.toml")),
+    (
+        "rolling-update",
+        include_str!("../../plans/rolling-update.toml"),
+    ),
+    (
+        "beyond-capacity",
+        include_str!("../../plans/beyond-capacity.toml"),
+    ),
+    ("guide", include_str!("../../plans/guide.toml")),
 ];
 
 /// The TOML text of the built-in plan of that name.

@@ -21,6 +21,8 @@ pub struct Overrides {
     pub scale_time: Option<f64>,
     /// Further thresholds.
     pub thresholds: Vec<Threshold>,
+    /// Break nothing: the plan without its faults.
+    pub no_faults: bool,
     /// Speak HTTP/2.
     pub http2: bool,
     /// Watch the cluster in this namespace.
@@ -57,6 +59,9 @@ impl Overrides {
                 reuse: Reuse::Keep,
             })
             .collect();
+        if self.no_faults {
+            plan.faults.clear();
+        }
         if !stages.is_empty() {
             plan.thresholds.retain(|t| t.stage.is_none());
             plan.faults.retain(|fault| fault.stage.is_none());

@@ -20,6 +20,15 @@ pub struct SourceLive {
     pub complete: AtomicU64,
 }
 
+/// The stage whose load began last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageNow {
+    /// Index in the plan.
+    pub stage: u16,
+    /// When its load began, on the run's clock.
+    pub since_ns: u64,
+}
+
 /// Counters that the recorder keeps up to date.
 #[derive(Debug)]
 pub struct Live {
@@ -33,6 +42,7 @@ pub struct Live {
     pub replicas_desired: AtomicU64,
     /// Ready pods of the Deployment; [`UNKNOWN`] likewise.
     pub replicas_ready: AtomicU64,
+    stage: Mutex<Option<StageNow>>,
     second: Mutex<Second>,
     failure: Mutex<Option<String>>,
 }
@@ -45,6 +55,7 @@ impl Default for Live {
             sources: AtomicU8::new(1),
             replicas_desired: AtomicU64::new(UNKNOWN),
             replicas_ready: AtomicU64::new(UNKNOWN),
+            stage: Mutex::default(),
             second: Mutex::default(),
             failure: Mutex::default(),
         }
@@ -66,6 +77,15 @@ impl Live {
     pub fn replicas(&self) -> (Option<u64>, Option<u64>) {
         let known = |count: &AtomicU64| Some(count.load(Relaxed)).filter(|n| *n != UNKNOWN);
         (known(&self.replicas_desired), known(&self.replicas_ready))
+    }
+
+    /// The stage whose load began last; `None` before any load.
+    pub fn stage(&self) -> Option<StageNow> {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_stage(&self, stage: StageNow) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Some(stage);
     }
 
     /// Figures of the last whole second in which an exchange ended.

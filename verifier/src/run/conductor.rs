@@ -1,6 +1,7 @@
 //! The part of a run that waits: for the load, for the traces, for somebody's Ctrl-C.
 
 use super::cluster::Cluster;
+use super::faults::{Ask, Faults, Running};
 use super::progress::Progress;
 use super::setup::Setup;
 use super::signals::Signals;
@@ -12,6 +13,7 @@ use crate::record::{Observation, Recorder};
 use anyhow::Result;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +24,12 @@ pub(super) struct Conductor<'a> {
     pub(super) recorder: Recorder,
     pub(super) cancel: CancellationToken,
     pub(super) interrupted: bool,
+    /// What the plan breaks.
+    pub(super) faults: Option<Faults>,
 }
+
+/// Asks of faults that may wait while the conductor is at something else.
+const MOST_ASKS: usize = 16;
 
 impl Conductor<'_> {
     pub(super) async fn conduct(
@@ -37,12 +44,16 @@ impl Conductor<'_> {
         let pods = cluster.as_ref().map(Cluster::addresses);
         let books = target::books::Watch::start(Some(target.url()), pods, &self.recorder).await;
         let load = self.start_load(target.url())?;
+        let (asks_in, mut asks) = mpsc::channel(MOST_ASKS);
+        let faults = self.faults.take();
+        let faults = faults.map(|faults| faults.start(&self.recorder, asks_in));
         let mut tick = tokio::time::interval(Duration::from_millis(200));
         tokio::pin!(load);
         let loaded = loop {
             tokio::select! {
                 ended = &mut load => break ended,
-                signal = signals.next() => self.interrupt(signal),
+                signal = signals.next() => self.interrupt(signal, faults.as_ref()),
+                Some(ask) = asks.recv() => obey(&mut target, ask, &self.recorder),
                 _ = tick.tick() => {
                     target.poll(&self.recorder);
                     progress.show(&self.recorder);
@@ -61,6 +72,10 @@ impl Conductor<'_> {
                 error: format!("the load's thread panicked: {panic}"),
             }),
         }
+        if let Some(faults) = faults {
+            self.end_faults(faults, &mut asks, &mut target, &mut signals)
+                .await;
+        }
         sources.load_ended(Window {
             from_unix_ns: from_unix_ns.saturating_sub(CLOCKS_APART_NS),
             to_unix_ns: self.unix_now_ns() + CLOCKS_APART_NS,
@@ -75,6 +90,29 @@ impl Conductor<'_> {
                 .await;
         }
         Ok((self.interrupted, target))
+    }
+
+    /// Waits until what faults have changed is as it was found.
+    async fn end_faults(
+        &mut self,
+        mut faults: Running,
+        asks: &mut mpsc::Receiver<Ask>,
+        target: &mut Target,
+        signals: &mut Signals,
+    ) {
+        let left = faults.left();
+        if !left.is_empty() {
+            eprintln!("\nverifier: the load has ended; putting back what faults have changed");
+        }
+        let ended = faults.end();
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                () = &mut ended => return,
+                Some(ask) = asks.recv() => obey(target, ask, &self.recorder),
+                signal = signals.next() => self.interrupt_with(signal, &left),
+            }
+        }
     }
 
     fn unix_now_ns(&self) -> u64 {
@@ -120,17 +158,25 @@ impl Conductor<'_> {
         if self.plan.span_names().is_empty() {
             return;
         }
+        let to_the_end = self
+            .setup
+            .shard
+            .drains_to_the_end(&self.setup.sources().unwrap_or_default());
         let mut left = self.plan.traces.drain;
         let mut last_ns = recorder.clock().now_ns();
         let mut look = tokio::time::interval(Duration::from_millis(10));
         loop {
             let (expected, complete) = counts();
-            if complete >= expected || left.is_zero() || live.failure().is_some() {
+            let whole = complete >= expected && !to_the_end;
+            if whole || left.is_zero() || live.failure().is_some() {
                 break;
             }
             tokio::select! {
-                signal = signals.next() => self.interrupt(signal),
-                _ = tick.tick() => progress.drain(&self.recorder),
+                signal = signals.next() => self.interrupt(signal, None),
+                _ = tick.tick() => match to_the_end {
+                    true => progress.spans(&self.recorder),
+                    false => progress.drain(&self.recorder),
+                },
                 _ = look.tick() => {}
             }
             let now_ns = recorder.clock().now_ns();
@@ -165,7 +211,7 @@ impl Conductor<'_> {
                 break;
             }
             tokio::select! {
-                signal = signals.next() => self.interrupt(signal),
+                signal = signals.next() => self.interrupt(signal, None),
                 _ = look.tick() => progress.settle(&recorder, Duration::from_nanos(left_ns), &ending),
             }
         }
@@ -173,9 +219,18 @@ impl Conductor<'_> {
     }
 
     /// The first signal ends the load and keeps the books; the second ends the process at once.
-    fn interrupt(&mut self, signal: &'static str) {
+    fn interrupt(&mut self, signal: &'static str, faults: Option<&Running>) {
+        let left = faults.map(Running::left).unwrap_or_default();
+        self.interrupt_with(signal, &left);
+    }
+
+    /// `left` is what has to be done by hand if the process ends now.
+    fn interrupt_with(&mut self, signal: &'static str, left: &[String]) {
         if self.interrupted {
             eprintln!("\nverifier: stopped at once; `verifier judge` reads what was recorded");
+            for by_hand in left {
+                eprintln!("verifier: a fault was not undone: {by_hand}");
+            }
             std::process::exit(130);
         }
         self.interrupted = true;
@@ -186,5 +241,18 @@ impl Conductor<'_> {
             signal: signal.to_owned(),
         });
         self.cancel.cancel();
+    }
+}
+
+/// Answers a fault that asks for replicas started here.
+fn obey(target: &mut Target, ask: Ask, recorder: &Recorder) {
+    match ask {
+        // Whoever asked and is gone needs no answer.
+        Ask::Serving(answer) => drop(answer.send(target.serving())),
+        Ask::Signal {
+            pid,
+            signal,
+            answer,
+        } => drop(answer.send(target.signal(pid, signal, recorder))),
     }
 }

@@ -107,6 +107,8 @@ fn watched(mut plan: Plan, duration: Duration) -> Result<Plan> {
         ..stage.clone()
     }];
     plan.seed = None;
+    // Whoever only watches breaks nothing.
+    plan.faults.clear();
     // Those of one stage speak of none that is here.
     plan.thresholds
         .retain(|threshold| threshold.stage.is_none());

@@ -1,28 +1,35 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+mod barrier;
+pub mod check;
 pub mod cluster;
 mod conductor;
 mod exposition;
+pub mod faults;
 pub mod found;
 pub mod kubernetes;
 mod last_words;
 pub mod load;
 pub mod progress;
 mod setup;
+mod shard;
 mod signals;
 pub mod target;
 pub mod traces;
 
+pub use barrier::Peers;
 pub use setup::Setup;
+pub use shard::ShardSetup;
 
 use crate::plan::{Http, Plan};
 use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
 use anyhow::{Context, Result, anyhow, ensure};
 use conductor::Conductor;
+use faults::Faults;
 use signals::Signals;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use target::Target;
@@ -48,6 +55,8 @@ const CLOCKS_APART_NS: u64 = 5_000_000_000;
 /// in the journal, and the run can be judged on what was seen.
 pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let clock = Clock::start();
+    let sources = setup.sources()?;
+    setup.shard.check(&plan, setup.url.as_deref(), &sources)?;
     let seed = match plan.seed {
         Some(seed) => seed,
         None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
@@ -72,29 +81,41 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .out
         .clone()
         .unwrap_or_else(|| default_folder(&plan.name, clock));
-    let sources = setup.sources()?;
     Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = setup.listeners(&sources)?;
+    let own = setup.shard.own(&plan);
+    let mut faults = runtime.block_on(Faults::prepare(
+        &own,
+        &setup.access,
+        &format!("{}@{}", run_id(&out), host().name),
+        clock,
+        setup.url.is_none(),
+    ))?;
     let folder = RunFolder::create(&out)?;
     crate::record::write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
 
     let key = RunKey::from_seed(seed);
-    let mut recording = Recording::start(&folder, clock, key, &traces::expected(&plan))?;
+    let (expected, shard) = (traces::expected(&plan), setup.shard.part());
+    let mut recording = Recording::start_shard(&folder, clock, key, shard, &expected)?;
     let recorder = recording.recorder();
     recorder.observe(Observation::RunStarted {
-        run_id: out.file_name().map_or_else(
-            || out.display().to_string(),
-            |n| n.to_string_lossy().into_owned(),
-        ),
+        run_id: run_id(&out),
         run_key: key.to_string(),
         origin_unix_ns: clock.origin_unix_ns(),
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
+    setup.shard.tell(&plan, &recorder);
     setup.tell_asked(&recorder);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
     setup.watch_collector(&mut sources, &recorder)?;
-    let cluster = runtime.block_on(setup.watch_cluster(&plan, &recorder));
+    let cluster = runtime.block_on(async {
+        let cluster = setup.watch_cluster(&own, &recorder).await?;
+        if let Some(faults) = &mut faults {
+            faults.take_lease(clock).await?;
+        }
+        Ok(cluster)
+    });
     let target = cluster.and_then(|cluster| {
         let target = start_target(setup, sources.otlp_addresses(), &folder, &recorder)?;
         Ok((target, cluster))
@@ -110,13 +131,23 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
             return Err(error);
         }
     };
+    if let Err(error) = runtime.block_on(setup.shard.wait(&recorder)) {
+        recorder.observe(Observation::RunError {
+            error: format!("{error:#}"),
+        });
+        sources.stop();
+        target.stop(&recorder);
+        recording.stop()?;
+        return Err(error);
+    }
     let names = plan.client_span_names();
     let conductor = Conductor {
-        plan,
+        plan: own,
         setup,
         recorder: recorder.clone(),
         cancel: CancellationToken::new(),
         interrupted: false,
+        faults,
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources, cluster))?;
     eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
@@ -143,6 +174,26 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         folder,
         interrupted,
     })
+}
+
+/// Prints what each fault of the plan would hit now, and touches nothing; whether every one could be done.
+///
+/// # Errors
+/// When there is no way into the cluster, or a guard forbids all of it.
+pub fn try_faults(plan: &Plan, setup: &Setup) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(faults::dry_run(plan, &setup.access))
+}
+
+/// Name of the run folder.
+fn run_id(out: &Path) -> String {
+    let name = out.file_name();
+    name.map_or_else(
+        || out.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// `runs/<plan>-<time>`, with a number behind it if two runs begin in the same second.

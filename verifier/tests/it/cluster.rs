@@ -230,9 +230,8 @@ async fn only_what_changed_is_journalled() {
     watching.until(|w| w.pods().len() == 2).await;
     watching.server.delete(PODS, "a");
     watching.until(|w| w.pods().len() == 3).await;
-    let states: Vec<_> = watching
-        .pods()
-        .iter()
+    let pods = watching.pods();
+    let states: Vec<_> = { pods.iter() }
         .map(|pod| (pod.ready, pod.deleted))
         .collect();
     assert_eq!(states, [(false, false), (true, false), (true, true)]);

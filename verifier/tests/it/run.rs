@@ -1,5 +1,6 @@
 //! `verifier run`, end to end: the real binary, the real service, real sockets; faults where the far end has them.
 
+mod faults;
 pub(crate) mod faulty;
 mod http2;
 mod killed;

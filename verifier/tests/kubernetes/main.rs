@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod cluster;
+mod faults;
+mod guards;
 #[path = "../testbed/mod.rs"]
 mod testbed;
 

@@ -10,6 +10,7 @@ use crate::record::Recorder;
 use anyhow::Result;
 use embedded::Program;
 use replicas::Replicas;
+use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -71,7 +72,25 @@ impl Target {
             .unwrap_or_default()
     }
 
-    /// Journals replicas that have ended unasked.
+    /// Process ids of the replicas started here that serve, the oldest first.
+    pub fn serving(&self) -> Vec<u32> {
+        let replicas = self.replicas.as_ref();
+        replicas.map(Replicas::serving).unwrap_or_default()
+    }
+
+    /// Sends a signal to a replica that was started here, on behalf of a fault. Another takes the place of one that
+    /// SIGTERM or SIGKILL ends.
+    ///
+    /// # Errors
+    /// In words, when there is no such replica any more.
+    pub fn signal(&mut self, pid: u32, signal: Signal, recorder: &Recorder) -> Result<(), String> {
+        match &mut self.replicas {
+            Some(replicas) => replicas.signal(pid, signal, recorder),
+            None => Err("the verifier has started no replica: the target is --url".to_owned()),
+        }
+    }
+
+    /// Journals replicas that have ended unasked or by a fault, and those that have taken a place.
     pub fn poll(&mut self, recorder: &Recorder) {
         if let Some(replicas) = &mut self.replicas {
             replicas.poll(recorder);

@@ -18,6 +18,11 @@ pub(super) struct Replica {
     name: String,
     port_file: PathBuf,
     log_file: PathBuf,
+    number: u16,
+    /// It has said that it serves.
+    ready: bool,
+    /// A fault ends it: its end is no surprise, and another takes its place.
+    condemned: bool,
     /// Its end was seen.
     ended: bool,
 }
@@ -66,6 +71,9 @@ impl Replica {
             name,
             port_file,
             log_file,
+            number,
+            ready: false,
+            condemned: false,
             ended: false,
         })
     }
@@ -80,8 +88,7 @@ impl Replica {
     /// # Errors
     /// When it has ended instead; the end of its log is part of the error.
     pub(super) fn is_ready(&mut self) -> Result<bool> {
-        if self.port_file.is_file() {
-            remove_file(&self.port_file).context("cannot remove the port file")?;
+        if self.says_ready()? {
             return Ok(true);
         }
         match self.has_ended() {
@@ -91,6 +98,18 @@ impl Replica {
             ),
             None => Ok(false),
         }
+    }
+
+    /// The same, whether or not it has ended.
+    ///
+    /// # Errors
+    /// When its port file can not be removed.
+    pub(super) fn says_ready(&mut self) -> Result<bool> {
+        if !self.ready && self.port_file.is_file() {
+            remove_file(&self.port_file).context("cannot remove the port file")?;
+            self.ready = true;
+        }
+        Ok(self.ready)
     }
 
     /// The last lines of its log, as the end of a complaint.
@@ -122,6 +141,34 @@ impl Replica {
     /// Its end was seen.
     pub(super) fn is_over(&self) -> bool {
         self.ended
+    }
+
+    /// Its number among all that were started.
+    pub(super) fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// It serves, and nothing has been done to end it.
+    pub(super) fn serves(&self) -> bool {
+        self.ready && !self.condemned && !self.ended
+    }
+
+    /// A fault has ended it, or will have.
+    pub(super) fn is_condemned(&self) -> bool {
+        self.condemned
+    }
+
+    /// Sends it a signal on behalf of a fault.
+    ///
+    /// # Errors
+    /// In words, when it has ended already.
+    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), String> {
+        if self.ended {
+            return Err("it has ended already".to_owned());
+        }
+        kill_process(Pid::from_child(&self.child), signal).map_err(|error| error.to_string())?;
+        self.condemned |= matches!(signal, Signal::TERM | Signal::KILL);
+        Ok(())
     }
 
     /// Asks it to drain and end.

@@ -1,12 +1,13 @@
-//! The replicas of one run, on one port: started together, watched, stopped together.
+//! The replicas of one run, on one port: started together, watched, replaced where a fault ends one, stopped together.
 
 use super::embedded::Program;
 use super::replica::Replica;
 use crate::record::{Observation, Recorder};
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -18,8 +19,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The replicas of one run.
 pub(super) struct Replicas {
+    program: Program,
     address: SocketAddr,
+    otlp_grpc: SocketAddr,
+    folder: PathBuf,
+    /// Every one that was ever started, by number.
     replicas: Vec<Replica>,
+    /// Those that take another's place and are not ready yet: number, and the other's process id.
+    coming: Vec<(usize, u32)>,
     stopped_within: Duration,
     // Bound, never listening: keeps the port for the run, so that a replica can end and come back.
     _reserved: Socket,
@@ -51,8 +58,12 @@ impl Replicas {
         }
         wait_ready(&mut replicas, READY_WITHIN)?;
         Ok(Replicas {
+            program: program.clone(),
             address,
+            otlp_grpc,
+            folder: folder.to_owned(),
             replicas,
+            coming: Vec::new(),
             stopped_within: STOPPED_WITHIN,
             _reserved: reserved,
         })
@@ -63,7 +74,7 @@ impl Replicas {
         self.address
     }
 
-    /// Their process ids.
+    /// Process ids of all that were started.
     pub(super) fn pids(&self) -> Vec<u32> {
         self.replicas.iter().map(Replica::pid).collect()
     }
@@ -73,9 +84,63 @@ impl Replicas {
         self.stopped_within = deadline;
     }
 
-    /// Journals those that have ended since the last look, unasked.
+    /// Process ids of those that serve, the oldest first.
+    pub(super) fn serving(&self) -> Vec<u32> {
+        let serving = self.replicas.iter().filter(|replica| replica.serves());
+        serving.map(Replica::pid).collect()
+    }
+
+    /// Sends a signal on behalf of a fault. One that ends a replica has another started in its place, as a Deployment
+    /// would.
+    ///
+    /// # Errors
+    /// In words, when there is no such replica any more.
+    pub(super) fn signal(
+        &mut self,
+        pid: u32,
+        signal: Signal,
+        recorder: &Recorder,
+    ) -> Result<(), String> {
+        let mut replicas = self.replicas.iter_mut();
+        let replica = { replicas.find(|replica| replica.pid() == pid) }
+            .ok_or("the verifier has started no such process")?;
+        let was_condemned = replica.is_condemned();
+        replica.signal(signal)?;
+        if !was_condemned && replica.is_condemned() {
+            self.replace(pid, recorder);
+        }
+        Ok(())
+    }
+
+    /// Starts another one; it takes requests as soon as it listens.
+    fn replace(&mut self, pid: u32, recorder: &Recorder) {
+        let number = u16::try_from(self.replicas.len()).unwrap_or(u16::MAX);
+        let (address, otlp) = (self.address, self.otlp_grpc);
+        match Replica::start(&self.program, number, address, otlp, &self.folder) {
+            Ok(replica) => {
+                recorder.observe(started(&replica, pid, false));
+                self.coming.push((self.replicas.len(), pid));
+                self.replicas.push(replica);
+            }
+            Err(error) => recorder.observe(Observation::RunError {
+                error: format!("replica {pid} could not be replaced: {error:#}"),
+            }),
+        }
+    }
+
+    /// Journals those that have ended since the last look, unasked or by a fault, and those that have become ready.
     pub(super) fn poll(&mut self, recorder: &Recorder) {
         self.look(recorder, false);
+        let (replicas, coming) = (&mut self.replicas, &mut self.coming);
+        coming.retain(|(number, replaces)| {
+            let replica = &mut replicas[*number];
+            // One whose port file can not be removed serves all the same.
+            let ready = replica.says_ready().unwrap_or(true);
+            if ready {
+                recorder.observe(started(replica, *replaces, true));
+            }
+            !ready && !replica.is_over()
+        });
     }
 
     /// SIGTERM to each, and SIGKILL to those that have not ended in time.
@@ -111,11 +176,20 @@ impl Replicas {
                 recorder.observe(Observation::TargetExited {
                     pid: replica.pid(),
                     status,
-                    expected,
+                    expected: expected || replica.is_condemned(),
                 });
             }
         }
         !self.replicas.iter().all(Replica::is_over)
+    }
+}
+
+fn started(replica: &Replica, replaces: u32, ready: bool) -> Observation {
+    Observation::TargetStarted {
+        pid: replica.pid(),
+        replica: replica.number(),
+        replaces,
+        ready,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -20,7 +20,7 @@ const LARGEST_ANSWER: usize = 1 << 30;
 
 /// Connections to one store.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(in crate::run) struct Client {
     connections: Pooled<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
@@ -38,7 +38,7 @@ impl Client {
     ///
     /// # Errors
     /// When the machine has no certificates to trust.
-    pub(super) fn new() -> Result<Client> {
+    pub(in crate::run) fn new() -> Result<Client> {
         Client::with(false)
     }
 
@@ -73,23 +73,12 @@ impl Client {
     ///
     /// # Errors
     /// When nothing answers, or not whole, within a minute.
-    pub(super) async fn get(
+    pub(in crate::run) async fn get(
         &self,
         url: &str,
         headers: &[(header::HeaderName, String)],
     ) -> Result<(StatusCode, Bytes)> {
-        let request = headers
-            .iter()
-            .fold(Request::get(url), |request, (name, value)| {
-                request.header(name, value)
-            });
-        let request = request.body(Full::default())?;
-        let answer = async {
-            let answer = self.connections.request(request).await?;
-            let status = answer.status();
-            Ok((status, whole(answer.into_body()).await?))
-        };
-        within(answer).await
+        self.send(Method::GET, url, headers, Bytes::new()).await
     }
 
     /// POST; the status and the whole body.
@@ -102,9 +91,26 @@ impl Client {
         content_type: &str,
         body: &Bytes,
     ) -> Result<(StatusCode, Bytes)> {
-        let request = Request::post(url)
-            .header(header::CONTENT_TYPE, content_type)
-            .body(Full::new(body.clone()))?;
+        let headers = [(header::CONTENT_TYPE, content_type.to_owned())];
+        self.send(Method::POST, url, &headers, body.clone()).await
+    }
+
+    /// Any request; the status and the whole body.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(in crate::run) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(header::HeaderName, String)],
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
+        let request = Request::builder().method(method).uri(url);
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(name, value)
+        });
+        let request = request.body(Full::new(body))?;
         let answer = async {
             let answer = self.connections.request(request).await?;
             let status = answer.status();

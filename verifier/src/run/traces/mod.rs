@@ -32,6 +32,7 @@ mod decode;
 mod json;
 mod wire;
 
+pub(in crate::run) use client::Client;
 pub use client_spans::{ClientSpans, Exported, OfRun};
 pub use decode::{RawSpan, walk};
 pub use intake::{Intake, Message, NotTaken, Taken, Wanted};

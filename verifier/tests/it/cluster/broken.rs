@@ -20,8 +20,8 @@ async fn what_vanished_while_the_api_forgot_is_gone() {
             w.pods().len() == 4 && w.states(Watched::Pods).last() == Some(&seen(Watched::Pods))
         })
         .await;
-    let after: Vec<_> = watching.pods()[2..]
-        .iter()
+    let pods = watching.pods();
+    let after: Vec<_> = { pods[2..].iter() }
         .map(|pod| (pod.name.clone(), pod.deleted))
         .collect();
     assert_eq!(after, [("a".to_owned(), true), ("c".to_owned(), false)]);
@@ -44,9 +44,8 @@ async fn a_connection_that_is_cut_loses_nothing() {
     watching.server.put(PODS, pod("b", true));
     watching.server.delete(PODS, "b");
     watching.until(|w| w.pods().len() == 3).await;
-    let seen: Vec<_> = watching
-        .pods()
-        .iter()
+    let pods = watching.pods();
+    let seen: Vec<_> = { pods.iter() }
         .map(|pod| (pod.name.clone(), pod.deleted))
         .collect();
     assert_eq!(seen[1..], [("b".to_owned(), false), ("b".to_owned(), true)]);
