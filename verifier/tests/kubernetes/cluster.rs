@@ -26,8 +26,8 @@ impl Namespace {
             otlp,
         };
         let objects = include_str!("service.yaml")
-            .replace("NAMESPACE", name)
-            .replace("ENDPOINT", &format!("http://{otlp}"));
+            .replace("$NAMESPACE", name)
+            .replace("$OTLP", &format!("http://{otlp}"));
         apply(&objects);
         namespace.kubectl(&[
             "rollout",

@@ -25,7 +25,7 @@ fn a_pod_that_is_deleted_under_load_is_seen_to_its_last_words() {
     };
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let running = verifier(&namespace, &out, &["-R", "40", "-d", "8s"]);
+    let running = verifier(&namespace, &out, &["-R", "200", "-d", "8s"]);
     let loading = |out: &std::path::Path| {
         let stages = observations(out).into_iter();
         stages

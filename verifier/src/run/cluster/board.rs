@@ -10,6 +10,7 @@ use crate::run::progress::say;
 use anyhow::Result;
 use kube::Client;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub(super) struct Board {
     pub(super) standings: watch::Sender<BTreeMap<Watched, Standing>>,
     pub(super) addresses: watch::Sender<Addresses>,
     summary: Mutex<Summary>,
+    /// An HPA has said how many replicas it wants.
+    by_hpa: AtomicBool,
     /// Pods whose end is awaited, by UID.
     ending: Mutex<BTreeMap<String, Ending>>,
     access: Access,
@@ -84,6 +87,7 @@ impl Board {
             standings: watch::Sender::default(),
             addresses: watch::Sender::default(),
             summary: Mutex::default(),
+            by_hpa: AtomicBool::new(false),
             ending: Mutex::default(),
             access: access.clone(),
             client: Mutex::default(),
@@ -221,9 +225,10 @@ impl Board {
         ending.values().map(|pod| pod.name.clone()).collect()
     }
 
-    /// Replicas as they are wanted: by the HPA, where there is one.
+    /// Replicas as they are wanted: by the HPA, once it has said so.
     pub(super) fn desired(&self, replicas: u32, by_hpa: bool) {
-        if by_hpa || self.summary().hpa.is_none() {
+        self.by_hpa.fetch_or(by_hpa, Relaxed);
+        if by_hpa || !self.by_hpa.load(Relaxed) {
             let live = self.recorder.live();
             live.replicas_desired.store(replicas.into(), Relaxed);
         }

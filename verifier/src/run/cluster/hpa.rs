@@ -47,7 +47,8 @@ impl Kind for Hpas {
     fn all(&mut self, known: &BTreeMap<String, Hpa>) {
         let hpa = known.values().next();
         self.0.summary().hpa = hpa.map(|hpa| (hpa.min, hpa.max, hpa.target_cpu_percent));
-        if let Some(hpa) = hpa {
+        // 0: it has not looked yet, and the Deployment's own count holds.
+        if let Some(hpa) = hpa.filter(|hpa| hpa.desired > 0) {
             self.0.desired(hpa.desired, true);
         }
     }
