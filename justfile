@@ -78,3 +78,15 @@ soak SECONDS="30":
 # The images and docker-compose.yaml on a real Docker, a run against them, a stop under load; needs Docker, or root to start one
 docker-test:
     testbed/docker
+
+# A real Kubernetes of one node on this machine, for tests; needs root, and Go the first time (half an hour on two cores)
+cluster-up:
+    testbed/kubernetes/up
+
+# Ends the cluster and everything in it
+cluster-down:
+    testbed/kubernetes/down
+
+# k8s/ without a cluster: rendered, valid, true to the rules, each rule seen to fail; needs kubectl, Python with venv and pip
+manifests:
+    testbed/manifests

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Plan, Threshold, parse_duration};
-use crate::record::{Asked, KeepTraces, TraceLink};
+use crate::record::{Asked, KeepTraces, Shard, TraceLink};
+use crate::run::Peers;
 use crate::run::kubernetes::Access;
 use crate::run::traces::Source;
 
@@ -28,6 +29,9 @@ Exit codes: 0 nothing failed, 1 something failed, 2 usage";
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invalid or unfinished, the plans differ, a figure is missing)";
 
+/// Heading of what concerns shards.
+const SHARDS: &str = "One run from several machines";
+
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -40,6 +44,8 @@ pub enum Command {
     Watch(WatchArgs),
     /// Judge a run folder again: the same verdict, byte for byte, with no target; or a file that a collector wrote
     Judge(JudgeArgs),
+    /// Join the run folders of all shards of a run (`verifier run --shard`), judge, and write the reports
+    Merge(MergeArgs),
     /// Print the verdict of a run folder
     Show(FolderArgs),
     /// Hold run B against run A, stage by stage, and tell regressions from noise
@@ -187,6 +193,24 @@ pub struct RunArgs {
     /// Load threads [default: half of the CPUs]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
+
+    /// Drive this part of the plan's load, as one of COUNT verifiers with the same plan and seed: 0/3, 1/3, 2/3. Their run
+    /// folders are joined by `verifier merge`, which judges; exit code 0 says that this part was recorded to its end
+    #[arg(long, value_name = "INDEX/COUNT", help_heading = SHARDS)]
+    pub shard: Option<Shard>,
+
+    /// Begin when the trace receivers of all shards answer there, {} being a shard's index: verifier-{}.verifier:4317
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        requires = "shard",
+        help_heading = SHARDS
+    )]
+    pub shard_peers: Option<Peers>,
+
+    /// How long to wait for the other shards
+    #[arg(long, default_value = "2m", value_parser = parse_duration, value_name = "DURATION", requires = "shard_peers", help_heading = SHARDS)]
+    pub shard_wait: Duration,
 
     /// Plain progress lines, even on a terminal
     #[arg(long)]
@@ -363,6 +387,30 @@ pub struct JudgeArgs {
     pub out: Option<PathBuf>,
 
     /// Print verdict.json instead of the table
+    #[arg(long)]
+    pub json: bool,
+
+    /// What the reports shall hold
+    #[command(flatten)]
+    pub asked: AskedArgs,
+}
+
+/// `verifier merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The run folders of all shards, or folders that hold them
+    #[arg(required = true, value_name = "FOLDER")]
+    pub folders: Vec<PathBuf>,
+
+    /// The run folder of the whole
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Wait so long for shards that have not come to their end, or are not there yet: 10m
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    pub wait: Option<Duration>,
+
+    /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
 

@@ -3,10 +3,11 @@
 use clap::Parser;
 use std::process::ExitCode;
 use verifier::cli::{
-    CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, RunArgs, WatchArgs,
+    CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs, WatchArgs,
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
-use verifier::record::{Asked, RunFolder};
+use verifier::record::{self, Asked, RunFolder};
+use verifier::verdict::judge::recorded_part;
 use verifier::{run, verdict};
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check(args),
         Command::Watch(args) => watch(args),
         Command::Judge(args) => judge(&args),
+        Command::Merge(args) => merge(&args),
         Command::Show(args) => show(&args),
         Command::Compare(args) => compare(&args),
         Command::Plan { plan: Some(plan) } => print_plan(&plan),
@@ -72,6 +74,11 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        shard: run::ShardSetup {
+            shard: args.shard,
+            peers: args.shard_peers,
+            wait: args.shard_wait,
+        },
         trust: run::load::Trust {
             ca_file: args.ca_file,
             insecure: args.insecure,
@@ -81,7 +88,14 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         let well = run::try_faults(&plan, &setup)?;
         return Ok(ExitCode::from(if well { 0 } else { USAGE }));
     }
-    exit(&run::run(plan, &setup)?, setup.asked, args.json)
+    let ended = run::run(plan, &setup)?;
+    let code = exit(&ended, setup.asked, args.json)?;
+    let recorded = || verdict::read_verdict(&ended.folder).is_ok_and(|v| recorded_part(&v));
+    // A shard has done its part when that is recorded: the whole is judged by `verifier merge`.
+    Ok(match setup.shard.shard {
+        Some(_) if recorded() => ExitCode::SUCCESS,
+        _ => code,
+    })
 }
 
 /// Judges what was recorded; what can not be judged is unknown.
@@ -103,6 +117,13 @@ fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCo
     let verdict = verdict::judge_and_report(folder, asked, show)?;
     eprintln!("report: {}", folder.path().join("report.html").display());
     Ok(ExitCode::from(verdict.outcome.exit_code()))
+}
+
+/// Joins the shards of a run, and judges the whole.
+fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
+    let mut tell = |what: &str| eprintln!("verifier: {what}");
+    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut tell)?;
+    report(&folder, args.asked.asked(), args.json)
 }
 
 fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {

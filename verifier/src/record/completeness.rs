@@ -1,7 +1,7 @@
 //! Which requests have their whole trace, by sequence number, in bounded memory: takes exchanges and spans as they
 //! come, in any order, and gives how many traces are due and how many are whole.
 
-use super::{Exchange, Expected, Outcome, Span};
+use super::{Exchange, Expected, Outcome, Shard, Span};
 use std::collections::{HashMap, VecDeque};
 
 /// Requests followed by place, 4 bytes each: 64 KiB a page.
@@ -24,6 +24,8 @@ pub struct Lacking {
 /// Counts whole traces.
 #[derive(Debug)]
 pub struct Completeness {
+    /// Whose requests are followed, by their numbers among its own.
+    shard: Shard,
     /// Pages from number `first` on; an untouched one is empty.
     pages: VecDeque<Vec<Request>>,
     first: u64,
@@ -58,8 +60,8 @@ impl Request {
 }
 
 impl Completeness {
-    /// Follows the first 16 expected spans.
-    pub fn new(expected: &[Expected]) -> Completeness {
+    /// Follows the first 16 expected spans in the traces of a shard's own requests.
+    pub fn new(shard: Shard, expected: &[Expected]) -> Completeness {
         let mask = |of_task: &dyn Fn(&Expected) -> u64, task: u32| {
             let spans = expected.iter().take(16).enumerate();
             spans
@@ -71,6 +73,7 @@ impl Completeness {
             of_ok: mask(&|span| span.of_ok, task),
         });
         Completeness {
+            shard,
             pages: VecDeque::new(),
             first: 0,
             old: HashMap::new(),
@@ -101,8 +104,8 @@ impl Completeness {
         let all = old.into_iter().chain(followed);
         let lacking = all.filter(|(_, request)| request.due != 0 && !request.whole());
         lacking
-            .map(|(seq, request)| Lacking {
-                seq,
+            .map(|(own, request)| Lacking {
+                seq: self.shard.seq(own),
                 seen: request.seen,
             })
             .take(most)
@@ -118,10 +121,13 @@ impl Completeness {
                 Outcome::HttpError => due.of_answered,
                 _ => 0,
             });
-            self.end = self.end.max(row.seq.saturating_add(1));
+            let Some(own) = self.shard.own(row.seq) else {
+                continue; // a shard plans none but its own
+            };
+            self.end = self.end.max(own.saturating_add(1));
             if due != 0 {
                 self.expected += 1;
-                self.change(row.seq, |request| request.due = due);
+                self.change(own, |request| request.due = due);
             }
         }
     }
@@ -129,9 +135,13 @@ impl Completeness {
     /// Takes in spans that have arrived.
     pub fn spans(&mut self, rows: &[Span]) {
         for row in rows {
+            // What is another shard's is due there.
+            let Some(own) = self.shard.own(row.seq) else {
+                continue;
+            };
             // A sequence number far beyond every request can only be a forged id: it must not push the others out.
-            if row.name < 16 && row.seq <= self.end + (1 << 20) {
-                self.change(row.seq, |request| request.seen |= 1 << row.name);
+            if row.name < 16 && own <= self.end + (1 << 20) {
+                self.change(own, |request| request.seen |= 1 << row.name);
             }
         }
     }
@@ -241,7 +251,7 @@ mod tests {
 
     #[test]
     fn completeness_takes_either_order_and_counts_once() {
-        let mut c = Completeness::new(&expected());
+        let mut c = Completeness::new(Shard::WHOLE, &expected());
         c.spans(&[span(0, 0), span(0, 1)]);
         c.exchanges(&[
             exchange(0, Outcome::Ok),
@@ -265,11 +275,21 @@ mod tests {
         assert_eq!((c.expected(), c.complete()), (4, 4));
     }
 
+    #[test]
+    fn a_shard_follows_its_own_requests() {
+        let shard = Shard { index: 1, count: 3 };
+        let mut c = Completeness::new(shard, &expected());
+        c.exchanges(&[exchange(1, Outcome::Ok), exchange(4, Outcome::Ok)]);
+        c.spans(&[span(1, 0), span(1, 1), span(4, 0), span(2, 0), span(3, 1)]);
+        assert_eq!((c.expected(), c.complete()), (2, 1));
+        assert_eq!(c.lacking(9), [Lacking { seq: 4, seen: 1 }]);
+    }
+
     proptest! {
         /// Beside a map that forgets nothing: far apart in number and in time, every trace is counted once.
         #[test]
         fn what_is_forgotten_is_not_missed(events in proptest::collection::vec((0_u64..200, 0_u64..40, 0_u16..4), 1..400)) {
-            let mut c = Completeness::new(&expected());
+            let mut c = Completeness::new(Shard::WHOLE, &expected());
             let mut model: BTreeMap<u64, (u16, u16)> = BTreeMap::new();
             let mut end = 0;
             for (page, request, event) in events {
@@ -299,7 +319,7 @@ mod tests {
 
     #[test]
     fn memory_does_not_grow_with_requests() {
-        let mut c = Completeness::new(&expected());
+        let mut c = Completeness::new(Shard::WHOLE, &expected());
         let requests = 20 * PAGE * PAGES as u64 / 10;
         for seq in 0..requests {
             c.exchanges(&[exchange(seq, Outcome::Ok)]);

@@ -151,7 +151,7 @@ impl RunFolder {
     }
 
     /// What the journal tells; no rows.
-    fn read_journal(&self) -> Result<Recorded> {
+    pub(super) fn read_journal(&self) -> Result<Recorded> {
         let journal = read_journal(&self.journal())?;
         let started = journal.iter().find_map(|entry| match &entry.observation {
             Observation::RunStarted {

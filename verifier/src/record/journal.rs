@@ -39,6 +39,17 @@ pub enum Observation {
         /// The machine that generates the load.
         host: Host,
     },
+    /// This run is one shard of a run: `verifier merge` joins what all of them saw.
+    Shard(super::Shard),
+    /// The trace receivers of all other shards answered: the load may begin.
+    ShardsReady {
+        /// Where they are, in the order of their indices.
+        peers: Vec<String>,
+        /// How long this shard waited for them.
+        waited_ns: u64,
+    },
+    /// A shard that was joined into this run.
+    ShardJoined(super::ShardJoined),
     /// What was asked of the reports.
     ReportsAsked(super::Asked),
     /// The verifier's own spans were exported, after the load.
@@ -233,6 +244,29 @@ pub struct Host {
     pub kernel: String,
     /// CPUs that this process may use.
     pub cpus: usize,
+}
+
+/// What a run that was joined of several shards says of each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShardJoined {
+    /// From 0.
+    pub index: u16,
+    /// How many shards there are.
+    pub count: u16,
+    /// Name of its run folder.
+    pub run_id: String,
+    /// The machine that generated its load.
+    pub host: Host,
+    /// Unix nanoseconds at zero of its own clock, by its machine's.
+    pub origin_unix_ns: u64,
+    /// Number of the first of its load workers; the others follow.
+    pub first_worker: u16,
+    /// Its load workers.
+    pub workers: u16,
+    /// When its stages began, on the run's clock, in the plan's order.
+    pub stage_starts_ns: Vec<u64>,
+    /// Spans of the run that it received, of its own and of others' requests.
+    pub spans: u64,
 }
 
 /// Running figures of one second.

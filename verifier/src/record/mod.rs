@@ -10,10 +10,13 @@ pub mod cluster;
 pub mod dictionary;
 pub mod exchange;
 pub mod journal;
+pub mod shard;
 pub mod span;
 
+pub mod chunks;
 pub mod folder;
 pub mod found;
+pub mod merge;
 pub mod parquet;
 pub mod rows;
 
@@ -32,10 +35,11 @@ pub use folder::{Recorded, RunFolder, sources, write_whole};
 pub use found::{Found, TraceId};
 pub use journal::{
     CollectorBooks, Entry, ExporterBooks, Host, Journal, Observation, Receiver, Second,
-    ServiceBooks, read_journal,
+    ServiceBooks, ShardJoined, read_journal,
 };
 pub use live::{Live, MOST_SOURCES, Sketch, StageNow};
 pub use recorder::{Expected, Recorder, Recording};
 pub use rows::{Row, RowReader, RowWriter, read_rows};
 pub use run_key::RunKey;
+pub use shard::Shard;
 pub use span::Span;

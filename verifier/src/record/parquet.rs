@@ -14,7 +14,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 use std::collections::HashMap;
 use std::fs::{File, rename};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Rows of a row group: what is in memory at once while a file is written.
@@ -203,7 +203,17 @@ fn write<R>(
 /// # Errors
 /// When the file can not be read or lacks a column.
 pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
-    read(path, |group| {
+    exchange_groups(path)?.all()
+}
+
+/// Reads exchanges, a row group at a time.
+///
+/// # Errors
+/// When the file can not be read; an item is an error where it lacks a column or is damaged.
+pub fn exchange_groups(
+    path: &Path,
+) -> Result<Groups<impl FnMut(&Group<'_>) -> Result<Vec<Exchange>> + use<>>> {
+    Groups::open(path, |group: &Group<'_>| {
         let (seq, intended) = (group.int64("seq")?, group.int64("intended_ns")?);
         let (sent, connected) = (group.int64("sent_ns")?, group.int64("connected_ns")?);
         let (first_byte, done) = (group.int64("first_byte_ns")?, group.int64("done_ns")?);
@@ -243,7 +253,18 @@ pub fn read_exchanges(path: &Path) -> Result<Vec<Exchange>> {
 /// # Errors
 /// When the file can not be read or lacks a column.
 pub fn read_spans(path: &Path, dictionary: &mut Dictionary) -> Result<Vec<Span>> {
-    read(path, |group| {
+    span_groups(path, dictionary)?.all()
+}
+
+/// Reads spans, a row group at a time; texts that the dictionary lacks are added to it.
+///
+/// # Errors
+/// As [`exchange_groups`].
+pub fn span_groups<'a>(
+    path: &Path,
+    dictionary: &'a mut Dictionary,
+) -> Result<Groups<impl FnMut(&Group<'_>) -> Result<Vec<Span>> + use<'a>>> {
+    Groups::open(path, move |group: &Group<'_>| {
         let (seq, span_id, parent) = (
             group.int64("seq")?,
             group.int64("span_id")?,
@@ -280,19 +301,54 @@ pub fn read_spans(path: &Path, dictionary: &mut Dictionary) -> Result<Vec<Span>>
     })
 }
 
-fn read<R>(path: &Path, mut rows: impl FnMut(&Group<'_>) -> Result<Vec<R>>) -> Result<Vec<R>> {
-    let context = || format!("cannot read {}", path.display());
-    let file = File::open(path).with_context(context)?;
-    let reader = SerializedFileReader::new(file).with_context(context)?;
-    let total = reader.metadata().file_metadata().num_rows();
-    let mut out = Vec::with_capacity(usize::try_from(total).unwrap_or(0));
-    for index in 0..reader.num_row_groups() {
-        out.extend(rows(&Group(reader.get_row_group(index)?.as_ref())).with_context(context)?);
-    }
-    Ok(out)
+/// The row groups of a file, as rows.
+pub struct Groups<F> {
+    reader: SerializedFileReader<File>,
+    path: PathBuf,
+    next: usize,
+    rows: F,
 }
 
-struct Group<'a>(&'a dyn RowGroupReader);
+impl<R, F: FnMut(&Group<'_>) -> Result<Vec<R>>> Groups<F> {
+    fn open(path: &Path, rows: F) -> Result<Groups<F>> {
+        let context = || format!("cannot read {}", path.display());
+        let file = File::open(path).with_context(context)?;
+        Ok(Groups {
+            reader: SerializedFileReader::new(file).with_context(context)?,
+            path: path.to_owned(),
+            next: 0,
+            rows,
+        })
+    }
+
+    fn all(self) -> Result<Vec<R>> {
+        let total = self.reader.metadata().file_metadata().num_rows();
+        let mut out = Vec::with_capacity(usize::try_from(total).unwrap_or(0));
+        for group in self {
+            out.extend(group?);
+        }
+        Ok(out)
+    }
+}
+
+impl<R, F: FnMut(&Group<'_>) -> Result<Vec<R>>> Iterator for Groups<F> {
+    type Item = Result<Vec<R>>;
+
+    fn next(&mut self) -> Option<Result<Vec<R>>> {
+        if self.next >= self.reader.num_row_groups() {
+            return None;
+        }
+        let group = self.reader.get_row_group(self.next);
+        self.next += 1;
+        let rows = group
+            .map_err(anyhow::Error::from)
+            .and_then(|group| (self.rows)(&Group(group.as_ref())));
+        Some(rows.with_context(|| format!("cannot read {}", self.path.display())))
+    }
+}
+
+/// One row group, by column.
+pub struct Group<'a>(&'a dyn RowGroupReader);
 
 impl Group<'_> {
     fn has(&self, name: &str) -> bool {

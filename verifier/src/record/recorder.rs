@@ -6,7 +6,7 @@ use super::live::{Live, MOST_SOURCES, Sketch, StageNow};
 use super::room::Room;
 use super::{
     Clock, Dictionary, Entry, Exchange, Found, Journal, Observation, RowWriter, RunFolder, RunKey,
-    Second, Span, Table,
+    Second, Shard, Span, Table,
 };
 use anyhow::{Context, Result, ensure};
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,6 +47,7 @@ enum Chunk {
 pub struct Recorder {
     clock: Clock,
     key: RunKey,
+    shard: Shard,
     journal: Journal,
     chunks: Sender<Chunk>,
     room: Arc<Room>,
@@ -81,6 +82,20 @@ impl Recording {
         key: RunKey,
         expected: &[Expected],
     ) -> Result<Recording> {
+        Recording::start_shard(folder, clock, key, Shard::WHOLE, expected)
+    }
+
+    /// The same for one shard of a run.
+    ///
+    /// # Errors
+    /// As [`Recording::start`].
+    pub fn start_shard(
+        folder: &RunFolder,
+        clock: Clock,
+        key: RunKey,
+        shard: Shard,
+        expected: &[Expected],
+    ) -> Result<Recording> {
         let journal = Journal::create(&folder.journal())?;
         let exchanges = RowWriter::create(&folder.exchange_rows())?;
         let spans = RowWriter::create(&folder.span_rows())?;
@@ -89,6 +104,7 @@ impl Recording {
         let recorder = Recorder {
             clock,
             key,
+            shard,
             journal,
             chunks: sender,
             room: Arc::new(Room::new(MOST_WAITING)),
@@ -105,7 +121,7 @@ impl Recording {
         let writer = Writer {
             exchanges,
             spans: vec![spans],
-            completeness: vec![Completeness::new(expected)],
+            completeness: vec![Completeness::new(shard, expected)],
             expected: expected.to_vec(),
             sketch: Sketch::default(),
             second: Second::default(),
@@ -181,6 +197,11 @@ impl Recorder {
     /// The run's key.
     pub fn key(&self) -> RunKey {
         self.key
+    }
+
+    /// Which part of the run this is.
+    pub fn shard(&self) -> Shard {
+        self.shard
     }
 
     /// The numbers of trace ids that others made, where these are taken in.
@@ -324,7 +345,8 @@ impl Writer {
                 Ok(Chunk::Spans(source, rows)) => self.take_spans(usize::from(source), &rows)?,
                 Ok(Chunk::Source(rows)) => {
                     self.spans.push(rows);
-                    self.completeness.push(Completeness::new(&self.expected));
+                    self.completeness
+                        .push(Completeness::new(self.recorder.shard, &self.expected));
                 }
                 Ok(Chunk::Lacking(source, most, answer)) => {
                     let of_source = self.completeness.get(usize::from(source));

@@ -158,17 +158,25 @@ impl Conductor<'_> {
         if self.plan.span_names().is_empty() {
             return;
         }
+        let to_the_end = self
+            .setup
+            .shard
+            .drains_to_the_end(&self.setup.sources().unwrap_or_default());
         let mut left = self.plan.traces.drain;
         let mut last_ns = recorder.clock().now_ns();
         let mut look = tokio::time::interval(Duration::from_millis(10));
         loop {
             let (expected, complete) = counts();
-            if complete >= expected || left.is_zero() || live.failure().is_some() {
+            let whole = complete >= expected && !to_the_end;
+            if whole || left.is_zero() || live.failure().is_some() {
                 break;
             }
             tokio::select! {
                 signal = signals.next() => self.interrupt(signal, None),
-                _ = tick.tick() => progress.drain(&self.recorder),
+                _ = tick.tick() => match to_the_end {
+                    true => progress.spans(&self.recorder),
+                    false => progress.drain(&self.recorder),
+                },
                 _ = look.tick() => {}
             }
             let now_ns = recorder.clock().now_ns();

@@ -1,6 +1,7 @@
 //! DURING: the conductor. Starts the receiver, the target and the load, waits for them, drains the
 //! traces, stops everything; what was seen is then in the run folder, ready to be judged.
 
+mod barrier;
 pub mod check;
 pub mod cluster;
 mod conductor;
@@ -12,11 +13,14 @@ mod last_words;
 pub mod load;
 pub mod progress;
 mod setup;
+mod shard;
 mod signals;
 pub mod target;
 pub mod traces;
 
+pub use barrier::Peers;
 pub use setup::Setup;
+pub use shard::ShardSetup;
 
 use crate::plan::{Http, Plan};
 use crate::record::{Clock, Host, Observation, Recorder, Recording, RunFolder, RunKey};
@@ -51,6 +55,8 @@ const CLOCKS_APART_NS: u64 = 5_000_000_000;
 /// in the journal, and the run can be judged on what was seen.
 pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let clock = Clock::start();
+    let sources = setup.sources()?;
+    setup.shard.check(&plan, setup.url.as_deref(), &sources)?;
     let seed = match plan.seed {
         Some(seed) => seed,
         None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
@@ -75,11 +81,11 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .out
         .clone()
         .unwrap_or_else(|| default_folder(&plan.name, clock));
-    let sources = setup.sources()?;
     Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = setup.listeners(&sources)?;
+    let own = setup.shard.own(&plan);
     let mut faults = runtime.block_on(Faults::prepare(
-        &plan,
+        &own,
         &setup.access,
         &format!("{}@{}", run_id(&out), host().name),
         clock,
@@ -89,7 +95,8 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     crate::record::write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
 
     let key = RunKey::from_seed(seed);
-    let mut recording = Recording::start(&folder, clock, key, &traces::expected(&plan))?;
+    let (expected, shard) = (traces::expected(&plan), setup.shard.part());
+    let mut recording = Recording::start_shard(&folder, clock, key, shard, &expected)?;
     let recorder = recording.recorder();
     recorder.observe(Observation::RunStarted {
         run_id: run_id(&out),
@@ -98,11 +105,12 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         verifier_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
     });
+    setup.shard.tell(&plan, &recorder);
     setup.tell_asked(&recorder);
     let mut sources = Sources::start(&sources, listeners, &mut recording)?;
     setup.watch_collector(&mut sources, &recorder)?;
     let cluster = runtime.block_on(async {
-        let cluster = setup.watch_cluster(&plan, &recorder).await?;
+        let cluster = setup.watch_cluster(&own, &recorder).await?;
         if let Some(faults) = &mut faults {
             faults.take_lease(clock).await?;
         }
@@ -123,9 +131,18 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
             return Err(error);
         }
     };
+    if let Err(error) = runtime.block_on(setup.shard.wait(&recorder)) {
+        recorder.observe(Observation::RunError {
+            error: format!("{error:#}"),
+        });
+        sources.stop();
+        target.stop(&recorder);
+        recording.stop()?;
+        return Err(error);
+    }
     let names = plan.client_span_names();
     let conductor = Conductor {
-        plan,
+        plan: own,
         setup,
         recorder: recorder.clone(),
         cancel: CancellationToken::new(),

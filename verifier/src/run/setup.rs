@@ -3,6 +3,7 @@
 use super::cluster::{self, Cluster};
 use super::kubernetes::Access;
 use super::load;
+use super::shard::ShardSetup;
 use super::traces::{self, Source, Sources};
 use crate::plan::Plan;
 use crate::record::{Asked, Observation, Recorder};
@@ -38,6 +39,8 @@ pub struct Setup {
     pub workers: Option<u16>,
     /// Plain progress lines, even on a terminal.
     pub headless: bool,
+    /// Which part of the plan this is, where several verifiers drive it.
+    pub shard: ShardSetup,
     /// Whose certificates an `https://` target may show.
     pub trust: load::Trust,
 }

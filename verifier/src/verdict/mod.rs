@@ -8,6 +8,7 @@ pub mod judge;
 pub mod outcome;
 pub mod report;
 pub mod saturation;
+pub mod shards;
 pub mod sources;
 
 pub use outcome::*;

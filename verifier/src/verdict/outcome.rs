@@ -2,6 +2,7 @@
 
 pub use super::figures::{LoadWorker, Replica, TaskFigures};
 pub use super::saturation::{Limit, Probe, Saturation};
+pub use super::shards::ShardFigures;
 pub use super::sources::{Collector, Exporter, TraceSource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,9 @@ pub struct Verdict {
     /// Pods, scale-ups, incidents; `null` where no cluster was watched and nothing was broken.
     #[serde(default)]
     pub cluster: Option<super::cluster::Cluster>,
+    /// The shards that the run was joined of; empty for a run of one verifier.
+    #[serde(default)]
+    pub shards: Vec<ShardFigures>,
 }
 
 /// Which run this is.

@@ -130,7 +130,12 @@ fn crates_stay_in_their_homes() {
         ("iris_prediction_api", &["run/target/embedded.rs"]),
         (
             "parquet",
-            &["record/parquet.rs", "record/mod.rs", "record/folder.rs"],
+            &[
+                "record/parquet.rs",
+                "record/mod.rs",
+                "record/folder.rs",
+                "record/chunks.rs",
+            ],
         ),
         ("plotters", &["verdict/report/"]),
         ("maud", &["verdict/report/"]),

@@ -10,6 +10,7 @@ mod otlp;
 mod otlp_stop;
 mod real_parts;
 mod run;
+mod shards;
 mod stores;
 mod target;
 #[path = "../testbed/mod.rs"]

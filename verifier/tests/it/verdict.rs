@@ -14,6 +14,7 @@ mod replicas;
 mod reports;
 mod same_bytes;
 mod schema;
+mod shards;
 mod tasks;
 mod traces;
 mod traces_figures;

@@ -18,6 +18,9 @@ use tokio::sync::watch;
 /// Longer than its grace a pod's end is not awaited.
 const AFTER_GRACE: Duration = Duration::from_secs(10);
 
+/// A client that the API server does not know is made anew after so long.
+const LOOK_AGAIN_NS: u64 = 4_000_000_000;
+
 /// How a watch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -39,7 +42,8 @@ pub(super) struct Board {
     /// Pods whose end is awaited, by UID.
     ending: Mutex<BTreeMap<String, Ending>>,
     access: Access,
-    client: Mutex<Option<Client>>,
+    /// And when it was made, on the run's clock.
+    client: Mutex<Option<(Client, u64)>>,
 }
 
 /// A pod whose end is awaited.
@@ -80,20 +84,19 @@ impl Board {
 
     /// The client; made anew when the API server does not know who asks: a kubeconfig that was renewed then counts.
     pub(super) async fn client(&self) -> Result<Client> {
-        if let Some(client) = &*locked(&self.client) {
+        if let Some((client, _)) = &*locked(&self.client) {
             return Ok(client.clone());
         }
         let (client, _) = self.access.client().await?;
-        *locked(&self.client) = Some(client.clone());
+        let made_ns = self.recorder.clock().now_ns();
+        *locked(&self.client) = Some((client.clone(), made_ns));
         Ok(client)
     }
 
     /// Everything of it has been listed, or its watch goes on where it broke off.
     pub(super) fn sees(&self, of: Watched) {
         let before = self.set(of, Standing::Seeing);
-        if matches!(before, Change::From(Standing::Broken(_))) && !self.any_broken() {
-            say("the cluster is watched again");
-        }
+        self.tell_if_whole_again(&before);
     }
 
     /// The same, of what is worth a word only after it could not be seen.
@@ -119,8 +122,16 @@ impl Board {
     /// It is refused, or there is no such thing. What is refused at the start stands in the first line about the cluster.
     pub(super) fn refused(&self, of: Watched, error: &str) {
         let before = self.set(of, Standing::Refused(error.to_owned()));
-        if matches!(before, Change::From(_)) || before == Change::First && of == Watched::PodLogs {
+        self.tell_if_whole_again(&before);
+        let news = before == Change::First && of == Watched::PodLogs;
+        if matches!(before, Change::From(Standing::Seeing)) || news {
             say(&format!("{} can not be seen: {error}", name(of)));
+        }
+    }
+
+    fn tell_if_whole_again(&self, before: &Change) {
+        if matches!(before, Change::From(Standing::Broken(_))) && !self.any_broken() {
+            say("the cluster is watched again");
         }
     }
 
@@ -129,8 +140,9 @@ impl Board {
         match failure {
             Failure::Refused(why) | Failure::Absent(why) => self.refused(of, why),
             Failure::Unknown(why) => {
-                // The kubeconfig may have been renewed.
-                *locked(&self.client) = None;
+                // The kubeconfig may have been renewed; looking is not cheap where a program makes the token.
+                let now_ns = self.recorder.clock().now_ns();
+                locked(&self.client).take_if(|(_, made_ns)| now_ns > *made_ns + LOOK_AGAIN_NS);
                 self.broke(of, why);
             }
             Failure::Forgotten(why) | Failure::Broken(why) => self.broke(of, why),

@@ -19,7 +19,7 @@ mod words;
 pub use pods::Addresses;
 
 use crate::plan;
-use crate::record::cluster::ClusterSeen;
+use crate::record::cluster::{ClusterSeen, Watched};
 use crate::record::{Observation, Recorder};
 use crate::run::kubernetes::Access;
 use crate::run::progress::say;
@@ -32,6 +32,7 @@ use hpa::Hpas;
 use kube::Client;
 use nodes::Nodes;
 use pods::Pods;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -84,7 +85,7 @@ impl Cluster {
         watches.spawn(events::watch(Arc::clone(&board)));
         watches.spawn(pod_metrics::watch(Arc::clone(&board)));
         let mut standings = board.standings.subscribe();
-        let seen_all = standings.wait_for(|standings| standings.len() == KINDS);
+        let seen_all = standings.wait_for(|standings| kinds(standings) == KINDS);
         // Who is not seen by then is named as that.
         let _ = timeout(SEEN_WITHIN, seen_all).await;
         tell(&board, &seen);
@@ -122,6 +123,14 @@ async fn version(client: &Client) -> Result<String> {
     }
 }
 
+/// Kinds that stand somehow. Logs are no kind that is watched.
+fn kinds(standings: &BTreeMap<Watched, Standing>) -> usize {
+    standings
+        .keys()
+        .filter(|of| **of != Watched::PodLogs)
+        .count()
+}
+
 /// What is watched, in one line, and what is not, a line each.
 fn tell(board: &Board, seen: &ClusterSeen) {
     let mut parts = Vec::new();
@@ -141,6 +150,9 @@ fn tell(board: &Board, seen: &ClusterSeen) {
         1 => parts.push("1 node".to_owned()),
         nodes => parts.push(format!("{nodes} nodes")),
     }
+    if parts.is_empty() {
+        parts.push("no Deployment and no HPA is seen".to_owned());
+    }
     say(&format!(
         "watching namespace {} at {} {}: {}",
         seen.namespace,
@@ -154,7 +166,7 @@ fn tell(board: &Board, seen: &ClusterSeen) {
             say(&format!("not seen: {}: {why}", name(*of)));
         }
     }
-    if standings.len() < KINDS {
+    if kinds(&standings) < KINDS {
         say("not seen: what the API server has not listed within 10 s");
     }
 }

@@ -13,6 +13,7 @@ mod exchanges;
 mod framing;
 mod h2;
 mod pace;
+mod place;
 mod probes;
 mod request;
 mod response;

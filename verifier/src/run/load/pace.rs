@@ -1,6 +1,7 @@
 //! When requests are wanted: the arrival model of one stage, as one worker sees it. Pure arithmetic.
 
 use super::arrivals::ArrivalTimes;
+use super::place::Place;
 use crate::plan::{Load, Wait};
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ const TURN_NS: u64 = 200_000;
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     load: Load,
-    worker: u64,
-    workers: u64,
+    /// `None`: it has no part in the stage.
+    place: Option<Place>,
     start_ns: u64,
     end_ns: u64,
     /// Open loop: when this worker's requests are wanted.
@@ -34,26 +35,22 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new(
         load: Load,
-        worker: usize,
-        workers: usize,
+        place: Option<Place>,
         start_ns: u64,
         duration: Duration,
         seed: u64,
     ) -> Pace {
-        // A worker without a connection could carry nothing: it has no part in the arrivals either.
-        let workers = (workers as u64).min(u64::from(load.connections()));
-        let takes_part = (worker as u64) < workers;
-        let arrivals = takes_part
-            .then(|| ArrivalTimes::new(load, worker as u64, workers, start_ns, duration, seed));
+        let arrivals = place
+            .and_then(|Place { at, of }| ArrivalTimes::new(load, at, of, start_ns, duration, seed));
+        let number = place.map_or(0, |place| place.at + 1);
         Pace {
             load,
-            worker: worker as u64,
-            workers,
-            arrivals: arrivals.flatten(),
+            place,
+            arrivals,
             stopping: matches!(load, Load::Users { users_from, users, .. } if users < users_from),
             start_ns,
             end_ns: start_ns + nanoseconds(duration),
-            random: (seed ^ (worker as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1,
+            random: (seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1,
         }
     }
 
@@ -73,20 +70,16 @@ impl Pace {
     /// Connections (or users) that this worker holds.
     pub(super) fn connections(&self) -> usize {
         let all = u64::from(self.load.connections());
-        let mine = match self.takes_part() {
-            true => all / self.workers + u64::from(self.worker < all % self.workers),
-            false => 0,
-        };
+        let mine = self
+            .place
+            .map_or(0, |Place { at, of }| all / of + u64::from(at < all % of));
         usize::try_from(mine).unwrap_or(usize::MAX)
-    }
-
-    fn takes_part(&self) -> bool {
-        self.worker < self.workers
     }
 
     /// The stage's number of this worker's connection (or user) `number`.
     pub(super) fn connection(&self, number: usize) -> u32 {
-        u32::try_from(number as u64 * self.workers + self.worker).unwrap_or(u32::MAX)
+        let Place { at, of } = self.place.unwrap_or(Place { at: 0, of: 1 });
+        u32::try_from(number as u64 * of + at).unwrap_or(u32::MAX)
     }
 
     /// When connection (or user) `number` of this worker is to be opened; in a closed loop, for its first request.
@@ -195,103 +188,4 @@ pub(super) fn nanoseconds(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn an_open_loop_wants_exactly_rate_times_duration(rate in 1_u32..5000, seconds in 1_u64..5, workers in 1_usize..5) {
-            let load = Load::rate(f64::from(rate), 2);
-            let mut all = Vec::new();
-            for worker in 0..workers {
-                let mut pace = Pace::new(load, worker, workers, 1000, Duration::from_secs(seconds), 1);
-                while let Some(at) = pace.arrival_ns() {
-                    all.push(at);
-                    pace.take_arrival();
-                }
-            }
-            all.sort_unstable();
-            prop_assert_eq!(all.len() as u64, u64::from(rate) * seconds);
-            prop_assert_eq!(all[0], 1000);
-            for (i, at) in all.iter().enumerate() {
-                prop_assert_eq!(*at, 1000 + (i as f64 / f64::from(rate) * 1e9).round() as u64);
-            }
-        }
-
-        #[test]
-        fn connections_are_dealt_whole(connections in 1_u32..3000, workers in 1_usize..9) {
-            let of = |worker| Pace::new(Load::Connections { connections }, worker, workers, 0, Duration::ZERO, 1).connections();
-            prop_assert_eq!((0..workers).map(of).sum::<usize>(), connections as usize);
-            let numbers = |worker| {
-                let pace = Pace::new(Load::Connections { connections }, worker, workers, 0, Duration::ZERO, 1);
-                (0..pace.connections()).map(|n| pace.connection(n)).collect::<Vec<_>>()
-            };
-            let mut all: Vec<u32> = (0..workers).flat_map(numbers).collect();
-            all.sort_unstable();
-            prop_assert_eq!(all, (0..connections).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn users_wait_as_told() {
-        let users = |wait| {
-            let load = Load::Users {
-                users_from: 0,
-                users: 4,
-                spawn_rate: 2.0,
-                wait,
-            };
-            Pace::new(load, 0, 1, 0, Duration::from_secs(60), 9)
-        };
-        assert_eq!(
-            users(Wait::Constant(Duration::from_nanos(5))).first_ns(3),
-            1_500_000_000
-        );
-        assert_eq!(
-            users(Wait::Constant(Duration::from_nanos(5))).next_ns(0, 100),
-            105
-        );
-        assert_eq!(
-            users(Wait::ConstantThroughput(2.0)).next_ns(0, 100),
-            500_000_000
-        );
-        let mut between = users(Wait::Between(
-            Duration::from_nanos(5),
-            Duration::from_nanos(7),
-        ));
-        let seen: std::collections::BTreeSet<u64> =
-            (0..100).map(|_| between.next_ns(0, 100)).collect();
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [105, 106, 107]);
-    }
-
-    #[test]
-    fn users_go_up_and_down_at_their_rate() {
-        let pace = |users_from, users| {
-            let load = Load::Users {
-                users_from,
-                users,
-                spawn_rate: 2.0,
-                wait: Wait::Constant(Duration::ZERO),
-            };
-            Pace::new(load, 0, 1, 0, Duration::from_secs(60), 9)
-        };
-        let end = 60_000_000_000;
-        let up = pace(2, 5);
-        assert_eq!(up.connections(), 5);
-        assert!(up.first_ns(1) < 1_000_000, "those who are there already");
-        assert_eq!(
-            [2, 3, 4].map(|user| up.first_ns(user)),
-            [0, 500_000_000, 1_000_000_000]
-        );
-        assert_eq!(up.last_ns(4), end);
-        let down = pace(5, 2);
-        assert_eq!(down.connections(), 5);
-        assert_eq!(
-            [0, 1, 2, 3, 4].map(|user| down.last_ns(user)),
-            [end, end, 1_000_000_000, 500_000_000, 0]
-        );
-        // Faster than the stage is long, they all are there or gone; slower, they go on to its end.
-        assert_eq!(pace(500, 1).last_ns(1), end);
-    }
-}
+mod tests;

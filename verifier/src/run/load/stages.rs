@@ -104,6 +104,11 @@ impl<'a> Stages<'a> {
         }
     }
 
+    /// A stage went by in which nothing was tried: the target has not been absent for so long.
+    pub(super) fn sat_out(&self) {
+        self.first_start_ns.store(0, SeqCst);
+    }
+
     /// A connection attempt failed. A target that speaks something else will go on doing so: it is given up at once.
     pub(super) fn connect_failed(&self, error: &std::io::Error) {
         if self.ever_connected.load(SeqCst) {

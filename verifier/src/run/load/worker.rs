@@ -4,6 +4,7 @@ use super::Target;
 use super::connection::Pending;
 use super::h2;
 use super::pace::{Pace, nanoseconds};
+use super::place::Place;
 use super::request::Requests;
 use super::schedule::Schedule;
 use super::stage_run::StageRun;
@@ -45,6 +46,7 @@ pub(super) fn run(
         tick: (timeout / 20).clamp(Duration::from_millis(5), Duration::from_millis(50)),
         scratch: vec![0; 64 << 10],
         rows: Vec::with_capacity(ROWS),
+        numbers: Place::of_numbers(stages.recorder.shard(), number, stages.workers),
         planned: 0,
     };
     let mut failed = Ok(());
@@ -79,6 +81,8 @@ pub(super) struct Worker<'a> {
     pub(super) tick: Duration,
     pub(super) scratch: Vec<u8>,
     pub(super) rows: Vec<Exchange>,
+    /// Which numbers of requests are this worker's.
+    numbers: Place,
     /// Requests planned by this worker in the whole run.
     pub(super) planned: u64,
 }
@@ -86,15 +90,19 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     fn stage(&mut self, index: u16, stage: &Stage, start_ns: u64) -> Result<()> {
         let (planned, cpu_ns) = (self.planned, Clock::thread_cpu_ns());
+        let shard = self.recorder.shard();
         let pace = Pace::new(
             stage.load,
-            self.number,
-            self.stages.workers,
+            Place::of(stage.load, shard, self.number, self.stages.workers),
             start_ns,
             stage.duration,
             self.seed ^ u64::from(index),
         );
         let connections = pace.connections();
+        if self.number == 0 && connections == 0 {
+            // The other workers have none either: it is the other shards' stage.
+            return self.sit_out(pace.end_ns());
+        }
         self.requests.say(stage.reuse);
         let (health, result) = match self.http2.clone() {
             None => StageRun::new(self, index, pace, stage.reuse).run(),
@@ -118,6 +126,21 @@ impl Worker<'_> {
             });
         }
         result
+    }
+
+    /// Waits while the other shards drive a stage that this one has no part in.
+    fn sit_out(&mut self, end_ns: u64) -> Result<()> {
+        let mut events = Events::with_capacity(1);
+        loop {
+            let now = self.clock.now_ns();
+            if now >= end_ns || self.stages.stopped() {
+                break;
+            }
+            self.sleep(&mut events, Some(end_ns), now)?;
+        }
+        self.schedule.clear();
+        self.stages.sat_out();
+        Ok(())
     }
 
     /// Takes a row in; full or overdue, they go to the recorder.
@@ -169,9 +192,10 @@ impl Worker<'_> {
         Pending::new(seq, self.requests.task(seq), intended_ns, ready_ns)
     }
 
-    /// The number of the next request: unique in the run without asking the other workers.
+    /// The number of the next request: unique in the run without asking the other workers, or shards.
     fn next_seq(&mut self) -> u64 {
-        let seq = self.planned * self.stages.workers as u64 + self.number as u64;
+        let Place { at, of } = self.numbers;
+        let seq = self.planned * of + at;
         self.planned += 1;
         seq
     }

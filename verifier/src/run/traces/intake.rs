@@ -7,7 +7,7 @@ use super::reading::Missing;
 use super::texts::Texts;
 use super::wire::Malformed;
 use crate::record::run_key::hex;
-use crate::record::{Found, Receiver, Recorder, RunKey, Span, Table};
+use crate::record::{Found, Receiver, Recorder, RunKey, Shard, Span, Table};
 use std::ops::RangeInclusive;
 use std::sync::PoisonError;
 use thiserror::Error;
@@ -19,6 +19,8 @@ const LONGEST_EXAMPLE: usize = 300;
 
 /// Takes in the spans of messages, on one thread.
 pub struct Intake {
+    /// Whose requests' spans are taken in.
+    of: Shard,
     recorder: Recorder,
     names: Texts,
     sources: Texts,
@@ -103,6 +105,7 @@ impl Intake {
     pub fn new(recorder: Recorder) -> Intake {
         let texts = |table| Texts::new(recorder.clone(), table);
         Intake {
+            of: Shard::WHOLE,
             names: texts(Table::SpanName),
             sources: texts(Table::Source),
             details: texts(Table::Detail),
@@ -112,6 +115,14 @@ impl Intake {
             },
             recorder,
         }
+    }
+
+    /// Takes in the spans of this shard's own requests and leaves the others' alone: a store that all shards read gives
+    /// each span to each of them.
+    #[must_use]
+    pub fn of_own_requests(mut self) -> Intake {
+        self.of = self.recorder.shard();
+        self
     }
 
     /// Takes in one `ExportTraceServiceRequest`; `wire_bytes` is its size as it came. The spans are with
@@ -150,6 +161,7 @@ impl Intake {
         message.walk(
             |source, raw| match identify(key, found.as_deref_mut(), raw) {
                 _ if !wanted.began.contains(&raw.start_unix_ns) => {}
+                Whose::Ours(seq) if !self.of.holds(seq) => {}
                 Whose::Ours(seq) => {
                     let row = self.row(seq, source, raw, arrived_ns);
                     if wanted.missing.is_none_or(|missing| missing.lacks(&row)) {

@@ -42,7 +42,7 @@ impl Reading {
     ) -> Reading {
         behind.fetch_add(1, Relaxed);
         Reading {
-            intake: Intake::new(recorder.clone()),
+            intake: Intake::new(recorder.clone()).of_own_requests(),
             recorder,
             load,
             stop,

@@ -143,12 +143,32 @@ impl ClusterSeen {
             }
         }
         seen.pods = lives.pods;
+        seen.not_before_it_was_asked_for();
         seen
     }
 
-    /// The pod of that UID.
-    pub fn pod(&self, uid: &str) -> Option<&PodLife> {
-        self.pods.iter().find(|pod| pod.last.uid == uid)
+    /// What a fault did to a pod came after it, which the run's clock knows better than the API's; and a pod is not gone
+    /// before its container has ended.
+    fn not_before_it_was_asked_for(&mut self) {
+        for life in &mut self.pods {
+            let later = |known: &mut Option<Bounds>, than_ns: u64| {
+                if let Some(bounds) = known {
+                    bounds.earliest_ns = bounds.earliest_ns.max(than_ns).min(bounds.latest_ns);
+                }
+            };
+            let hits = |fault: &&FaultSeen| fault.hits.iter().any(|hit| hit.uid == life.last.uid);
+            let asked = self.faults.iter().find(hits).map(|fault| fault.asked_ns);
+            if let (Some(asked_ns), Some(deletion)) = (asked, life.deletion)
+                && asked_ns <= deletion.latest_ns
+            {
+                later(&mut life.deletion, asked_ns);
+                later(&mut life.endpoint_removed, asked_ns);
+                later(&mut life.gone, asked_ns);
+            }
+            if let Some(end) = life.ends.last() {
+                later(&mut life.gone, end.at.earliest_ns);
+            }
+        }
     }
 }
 

@@ -5,13 +5,12 @@ mod clocks;
 pub mod cluster;
 mod trace;
 
-pub use clocks::SenderOffset;
+pub use clocks::{Clocks, SenderOffset};
 pub use trace::{Fault, Trace, with_repeats};
 
 use crate::plan::{ExpectedSpan, Plan, Stage};
 use crate::record::{Dictionary, Exchange, Observation, Recorded, Span, Table};
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
 
 /// The stages that a search decided on while it ran, in order.
 ///
@@ -40,8 +39,8 @@ pub struct Timeline<'a> {
     spans_of: Vec<(u32, u32)>,
     /// For each stage of the plan, its rows in `recorded.exchanges`.
     stages: Vec<std::ops::Range<usize>>,
-    /// Offsets of senders' clocks, by number of the source.
-    pub offsets: BTreeMap<u16, SenderOffset>,
+    /// Offsets of senders' and shards' clocks.
+    pub clocks: Clocks,
     /// What is expected of each task's traces.
     expected: Vec<Expected<'a>>,
 }
@@ -68,7 +67,7 @@ impl<'a> Timeline<'a> {
             recorded,
             spans_of: Vec::new(),
             stages,
-            offsets: BTreeMap::new(),
+            clocks: Clocks::default(),
             expected: Vec::new(),
         };
         timeline.rejoin();
@@ -109,7 +108,7 @@ impl<'a> Timeline<'a> {
             names: spans.iter().map(number).collect(),
         });
         self.expected = expected.collect();
-        self.offsets = clocks::offsets(self);
+        self.clocks = Clocks::of(self);
     }
 
     /// The stage's exchanges, each with its spans in the order of their arrival.

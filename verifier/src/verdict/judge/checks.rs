@@ -1,6 +1,6 @@
 //! The checks, and what they come to together.
 
-use super::{judgement, sources, watched};
+use super::{judgement, shards, sources, watched};
 use crate::plan::{Metric, Statistic, Threshold};
 use crate::record::Observation;
 use crate::verdict::align::Timeline;
@@ -11,6 +11,8 @@ use crate::verdict::outcome::{
 /// Names of the checks that make a run unknown whatever else was seen.
 const WHOLE: &str = "run_whole";
 const ANSWERED: &str = "target_answered";
+/// Name of the check that every shard of the run is there.
+pub(super) const SHARDS: &str = "all_shards";
 const GENERATOR: &str = "generator_healthy";
 /// Name of the check that every planned request has its row.
 const BOOKS: &str = "books_balance";
@@ -25,6 +27,7 @@ pub(super) fn all(
     receiver: &Receiver,
 ) -> Vec<Check> {
     let mut checks = vec![whole(timeline, run), answered(timeline, stages)];
+    checks.extend(shards::check(timeline));
     checks.extend(alive(timeline));
     for (index, stage) in stages.iter().enumerate() {
         match timeline.plan.search {
@@ -447,7 +450,7 @@ pub(super) fn outcome(checks: &[Check]) -> Judgement {
     let is = |check: &Check, outcome| check.outcome == outcome;
     if checks
         .iter()
-        .any(|c| (c.name == WHOLE || c.name == ANSWERED) && is(c, Judgement::Unknown))
+        .any(|c| [WHOLE, ANSWERED, SHARDS].contains(&c.name.as_str()) && is(c, Judgement::Unknown))
     {
         return Judgement::Unknown;
     }
@@ -459,10 +462,20 @@ pub(super) fn outcome(checks: &[Check]) -> Judgement {
     Judgement::Pass
 }
 
+/// The run is one of several shards, and was recorded to its end: that it can not be judged alone is not its fault.
+pub fn recorded_part(verdict: &Verdict) -> bool {
+    let is = |name: &str, outcome| {
+        let mut checks = verdict.checks.iter();
+        checks.any(|check| check.name == name && check.outcome == outcome)
+    };
+    is(SHARDS, Judgement::Unknown) && is(WHOLE, Judgement::Pass)
+}
+
 /// Why the run's figures can not be held against another's: it did not come to its end, rows are missing, or the
 /// generator was the limit. One that fails its thresholds can.
 pub fn unfit(verdict: &Verdict) -> Vec<String> {
-    let decisive = |c: &&Check| [WHOLE, ANSWERED, GENERATOR, BOOKS].contains(&c.name.as_str());
+    let decisive =
+        |c: &&Check| [WHOLE, ANSWERED, SHARDS, GENERATOR, BOOKS].contains(&c.name.as_str());
     let checks = verdict.checks.iter().filter(decisive);
     let against = checks.filter(|c| c.outcome != Judgement::Pass);
     against.map(sentence).collect()
@@ -474,10 +487,11 @@ pub(super) fn reasons(checks: &[Check], stages: &[Stage], outcome: Judgement) ->
         return vec![praise(checks, stages)];
     }
     let weight = |check: &Check| match (check.name.as_str(), check.outcome) {
-        (WHOLE | ANSWERED, _) => 0,
-        (GENERATOR, _) => 1,
-        (_, Judgement::Fail) => 2,
-        _ => 3,
+        (SHARDS, _) => 0,
+        (WHOLE | ANSWERED, _) => 1,
+        (GENERATOR, _) => 2,
+        (_, Judgement::Fail) => 3,
+        _ => 4,
     };
     let mut against: Vec<&Check> = checks
         .iter()

@@ -4,18 +4,44 @@ use crate::record::{CollectorBooks, ExporterBooks, Observation};
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::{Collector, Exporter};
 
-/// `None` where no books were read.
+/// `None` where no books were read. Several collectors (shards of a run may each have had one beside them) count as one.
 pub(super) fn books(timeline: &Timeline<'_>) -> Option<Collector> {
-    let mut read = timeline.observations().filter_map(|o| match o {
-        Observation::CollectorBooks(books) => Some(books),
-        _ => None,
-    });
-    let before = read.next()?;
+    let mut places: Vec<(&str, Vec<&CollectorBooks>)> = Vec::new();
+    for observation in timeline.observations() {
+        let Observation::CollectorBooks(books) = observation else {
+            continue;
+        };
+        match places.iter_mut().find(|(place, _)| *place == books.place) {
+            Some((_, read)) => read.push(books),
+            None => places.push((books.place.as_str(), vec![books])),
+        }
+    }
+    let collectors = places.iter().filter_map(|(_, read)| of_one(read));
+    collectors.reduce(|mut all, one| {
+        all.place = format!("{}, {}", all.place, one.place);
+        all.restarts += one.restarts;
+        all.accepted += one.accepted;
+        all.refused += one.refused;
+        all.failed += one.failed;
+        for (name, exporter) in one.exporters {
+            let sum = all.exporters.entry(name).or_default();
+            sum.sent += exporter.sent;
+            sum.send_failed += exporter.send_failed;
+            sum.enqueue_failed += exporter.enqueue_failed;
+            sum.queue += exporter.queue;
+        }
+        all
+    })
+}
+
+/// The books of one collector, with all its restarts.
+fn of_one(read: &[&CollectorBooks]) -> Option<Collector> {
+    let (before, read) = read.split_first()?;
     let mut collector = Collector {
         place: before.place.clone(),
         ..Collector::default()
     };
-    let (mut before, mut last) = (before.clone(), before);
+    let (mut before, mut last) = ((*before).clone(), *before);
     for books in read {
         let shrunk = books.uptime_seconds < last.uptime_seconds || books.accepted < last.accepted;
         if shrunk {

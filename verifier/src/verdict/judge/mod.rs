@@ -10,6 +10,7 @@ mod generator;
 mod losses;
 mod replicas;
 mod saturation;
+mod shards;
 mod sources;
 mod spans;
 mod tail;
@@ -17,11 +18,12 @@ mod tasks;
 mod traces;
 mod watched;
 
-pub use checks::unfit;
+pub use checks::{recorded_part, unfit};
 pub use distribution::{distribution, fewest_samples, percentile_ns};
 pub use sources::{Beside, beside};
 
 use super::align::Timeline;
+use super::align::cluster::ClusterSeen;
 use super::outcome::{Judgement, Losses, Receiver, Run, SCHEMA, SenderClock, Stage, Verdict};
 use crate::record::{Observation, Table};
 use std::time::{Duration, UNIX_EPOCH};
@@ -32,7 +34,8 @@ const EXAMPLES: usize = 5;
 /// Judges a joined run, with what its other sources of traces came to.
 pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let receiver = sources::receiver(timeline, 0);
-    let lives = replicas::lives(timeline);
+    let of_cluster = ClusterSeen::of(timeline);
+    let lives = replicas::lives(timeline, &of_cluster);
     let stages: Vec<Stage> = (0..timeline.plan.stages.len())
         .map(|index| stage(timeline, index, &receiver, &lives))
         .collect();
@@ -50,7 +53,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let mut checks = checks::all(timeline, &run, &stages, &receiver);
     checks.extend(sources::checks(timeline, &sources));
     checks.extend(checks::accounted(&services, &losses, untold.why.as_deref()));
-    let cluster = cluster::judge(timeline, &stages);
+    let cluster = cluster::judge(timeline, of_cluster, &stages);
     checks.extend(cluster::checks(timeline.plan, cluster.as_ref()));
     checks.extend(watched::arrived(
         timeline,
@@ -60,6 +63,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     ));
     let saturation = saturation::answer(timeline, &stages);
     checks.extend(saturation.as_ref().map(saturation::check));
+    shards::of_a_part(timeline, &mut checks);
     let outcome = checks::outcome(&checks);
     let mut reasons = checks::reasons(&checks, &stages, outcome);
     if outcome == Judgement::Pass {
@@ -81,6 +85,8 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     warnings.extend(sources::warnings(&sources));
     warnings.extend(watched::warning(timeline));
     warnings.extend(cluster.iter().flat_map(cluster::warnings));
+    let shards = shards::figures(timeline);
+    warnings.extend(shards::warnings(timeline, &shards));
     Verdict {
         schema: SCHEMA.to_owned(),
         outcome,
@@ -97,6 +103,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
         losses,
         clocks: clocks(timeline),
         cluster,
+        shards,
     }
 }
 
@@ -170,12 +177,16 @@ fn run(timeline: &Timeline<'_>) -> Run {
 }
 
 fn clocks(timeline: &Timeline<'_>) -> Vec<SenderClock> {
-    let bounds = timeline.offsets.iter().map(|(source, offset)| SenderClock {
-        source: timeline.text(Table::Source, *source).to_owned(),
-        least_ms: offset.least_ns as f64 / 1e6,
-        greatest_ms: offset.greatest_ns as f64 / 1e6,
-        contradictory: offset.contradictory(),
-    });
+    let bounds = timeline
+        .clocks
+        .senders
+        .iter()
+        .map(|(source, offset)| SenderClock {
+            source: timeline.text(Table::Source, *source).to_owned(),
+            least_ms: offset.least_ns as f64 / 1e6,
+            greatest_ms: offset.greatest_ns as f64 / 1e6,
+            contradictory: offset.contradictory(),
+        });
     let mut clocks: Vec<SenderClock> = bounds.collect();
     // Numbers of texts differ between row files and Parquet; names do not.
     clocks.sort_by(|a, b| a.source.cmp(&b.source));

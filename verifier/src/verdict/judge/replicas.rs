@@ -4,6 +4,7 @@
 use crate::plan::Reuse;
 use crate::record::{Exchange, Observation, Span, Table};
 use crate::verdict::align::Timeline;
+use crate::verdict::align::cluster::ClusterSeen;
 use crate::verdict::outcome::{Replica, Stage};
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ fn see(lives: &mut Lives, source: &str, at_ns: u64) {
 }
 
 /// Every replica that showed itself.
-pub(super) fn lives(timeline: &Timeline<'_>) -> Lives {
+pub(super) fn lives(timeline: &Timeline<'_>, cluster: &ClusterSeen) -> Lives {
     let mut lives = Lives::new();
     for (exchange, spans) in timeline.all().filter(|(e, _)| e.outcome.answered()) {
         if let Some(source) = server(timeline, exchange, spans) {
@@ -58,6 +59,12 @@ pub(super) fn lives(timeline: &Timeline<'_>) -> Lives {
     if books.iter().any(|(source, _)| lives.contains_key(*source)) {
         for (source, at_ns) in books {
             see(&mut lives, source, at_ns);
+        }
+    }
+    // A pod that is being deleted lives on, and is not to be sent anything.
+    for pod in &cluster.pods {
+        if let (Some((_, last)), Some(deletion)) = (lives.get_mut(&pod.last.name), pod.deletion) {
+            *last = (*last).min(deletion.latest_ns);
         }
     }
     lives

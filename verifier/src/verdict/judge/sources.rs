@@ -1,6 +1,6 @@
 //! The sources of traces held against each other: each is to have every trace, and the same durations.
 
-use super::{checks, judgement, spans, traces};
+use super::{checks, judgement, shards, spans, traces};
 use crate::plan::{Metric, Threshold};
 use crate::record::Observation;
 use crate::verdict::align::Timeline;
@@ -35,6 +35,7 @@ pub fn beside(timeline: &Timeline<'_>, number: u8) -> Beside {
 
 /// The last books of a source.
 pub(super) fn receiver(timeline: &Timeline<'_>, number: u8) -> Receiver {
+    let elsewhere = shards::elsewhere(timeline, number);
     let of_source = timeline.observations().filter_map(|o| match o {
         Observation::Receiver(books) if books.source == number => Some(books),
         _ => None,
@@ -50,7 +51,7 @@ pub(super) fn receiver(timeline: &Timeline<'_>, number: u8) -> Receiver {
             refused_requests: r.refused_requests,
             refused_examples: r.refused_examples.clone(),
             failed_reads: r.failed_reads,
-            incomplete: r.incomplete.clone(),
+            incomplete: r.incomplete.iter().cloned().chain(elsewhere).collect(),
             lost: r.lost.clone(),
         })
 }

@@ -23,11 +23,11 @@ pub(super) const COLOURS: [RGBColor; 7] = [
     RGBColor(128, 128, 128),
 ];
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 const WIDTH: u32 = 720;
 
-fn draw(height: u32, fill: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
+pub(super) fn draw(height: u32, fill: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
@@ -39,7 +39,7 @@ fn draw(height: u32, fill: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Strin
     Ok(svg.replacen(&fixed, "<svg role=\"img\"", 1))
 }
 
-fn text(size: u32) -> TextStyle<'static> {
+pub(super) fn text(size: u32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
@@ -296,6 +296,6 @@ fn decades(values: impl Iterator<Item = f64>) -> (f64, f64) {
     )
 }
 
-fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
+pub(super) fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("cannot draw: {error}")
 }

@@ -2,8 +2,9 @@
 
 use super::link::pieces;
 use super::pictures::{Bar, Pictures, Waterfall};
-use super::{charts, duration, grouped, known, parts, percent, text};
+use super::{charts, duration, grouped, known, parts, percent, text, timeline};
 use crate::record::TraceLink;
+use crate::verdict::cluster::Cluster;
 use crate::verdict::outcome::{Check, Judgement, Stage, Verdict};
 use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -30,6 +31,7 @@ pub(super) fn to_html(
                 main {
                     @if let Some(saturation) = &verdict.saturation { (section("Search", set(&parts::probes(saturation)))) }
                     (section("Stages", stages(verdict)))
+                    @if let Some(cluster) = &verdict.cluster { (section("Cluster", of_cluster(pictures, cluster)?)) }
                     (section("Tasks, replicas, load workers", parts_of_stages(verdict)))
                     (section("Latency", html! {
                         (figure("Response time from the intended start, by stage (logarithmic). A bar is missing where the samples do not support the percentile.", &charts::latency_by_stage(&verdict.stages)?))
@@ -113,6 +115,16 @@ fn stages(verdict: &Verdict) -> Markup {
             } } }
         } }
     }
+}
+
+/// The run on one axis, the scale-ups and the incidents.
+fn of_cluster(pictures: &Pictures, cluster: &Cluster) -> Result<Markup> {
+    Ok(html! {
+        @if let Some(svg) = timeline::chart(pictures, cluster)? {
+            (figure("One axis: replicas, CPU against the HPA's target, latency, failures. Grey lines: a stage begins; red lines: a replica ended; orange lines: another fault.", &svg))
+        }
+        @for table in parts::of_cluster(cluster) { (set(&table)) }
+    })
 }
 
 /// Each stage's tables of its parts.

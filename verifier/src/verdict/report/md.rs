@@ -40,6 +40,10 @@ pub(super) fn to_markdown(verdict: &Verdict, link: Option<&TraceLink>) -> String
         out.push('\n');
     }
     stages(&mut out, verdict);
+    for table in verdict.cluster.iter().flat_map(parts::of_cluster) {
+        out.push('\n');
+        set(&mut out, &table);
+    }
     for stage in &verdict.stages {
         stage_details(&mut out, stage, link);
     }

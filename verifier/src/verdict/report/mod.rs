@@ -11,6 +11,7 @@ mod opentelemetry_traces;
 mod parts;
 mod pictures;
 mod text;
+mod timeline;
 
 pub use json::{read_verdict, schema, to_json};
 pub use legacy::Legacy;

@@ -1,8 +1,10 @@
 //! The parts of a stage (tasks, replicas, load workers) as tables of text, for any report to set.
 
 use super::{duration, grouped, known, percent};
+use crate::verdict::cluster::{Cluster, Incident, Moment, ScaleUp};
 use crate::verdict::outcome::{
-    Collector, Generator, Probe, Replica, Saturation, Stage, TaskFigures, TraceSource, Verdict,
+    Collector, Generator, Probe, Replica, Saturation, ShardFigures, Stage, TaskFigures,
+    TraceSource, Verdict,
 };
 
 /// A table; its first column holds names, all others figures.
@@ -136,14 +138,45 @@ fn workers(generator: &Generator) -> Table {
     }
 }
 
-/// The way of the traces: sources, where there are several, and the collector's exporters.
+/// The shards, where there were several; and the way of the traces: sources, where there are several, and the
+/// collector's exporters.
 pub(super) fn way(verdict: &Verdict) -> Vec<Table> {
     let mut tables = Vec::new();
+    if !verdict.shards.is_empty() {
+        tables.push(shards(&verdict.shards));
+    }
     if verdict.sources.len() > 1 {
         tables.push(sources(&verdict.sources));
     }
     tables.extend(verdict.collector.as_ref().map(collector));
     tables
+}
+
+fn shards(shards: &[ShardFigures]) -> Table {
+    let row = |shard: &ShardFigures| {
+        let clock = match (shard.clock_least_ms, shard.clock_greatest_ms) {
+            (Some(least), Some(greatest)) => format!("{least:.3} to {greatest:.3} ms"),
+            _ => "n/a".to_owned(),
+        };
+        let last = shard.first_worker + shard.workers.saturating_sub(1);
+        vec![
+            format!("{} ({}, {})", shard.index, shard.run, shard.host),
+            format!("load-{} to {last}", shard.first_worker),
+            grouped(shard.planned),
+            grouped(shard.spans),
+            clock,
+        ]
+    };
+    Table {
+        head: head(&[
+            "shard",
+            "load workers",
+            "planned",
+            "spans received",
+            "clock ahead of the first",
+        ]),
+        rows: shards.iter().map(row).collect(),
+    }
 }
 
 fn sources(sources: &[TraceSource]) -> Table {
@@ -222,5 +255,76 @@ pub(super) fn achieved(stage: &Stage) -> String {
             per_second(stage.requests_per_second),
             grouped(requested.round() as u64)
         ),
+    }
+}
+
+/// The waterfall of each scale-up, the incidents, the pods.
+pub(super) fn of_cluster(cluster: &Cluster) -> Vec<Table> {
+    let mut tables: Vec<Table> = cluster.scale_ups.iter().map(scale_up).collect();
+    if !cluster.incidents.is_empty() {
+        tables.push(incidents(&cluster.incidents));
+    }
+    tables
+}
+
+/// `12.3 s`, or the two bounds of what is not known better.
+fn at(moment: Option<&Moment>) -> String {
+    let Some(moment) = moment else {
+        return "–".to_owned();
+    };
+    let (from, to) = (moment.earliest_seconds, moment.latest_seconds);
+    match to - from < 0.05 {
+        true => format!("{to:.1} s"),
+        false => format!("{from:.1} to {to:.1} s"),
+    }
+}
+
+fn scale_up(up: &ScaleUp) -> Table {
+    let title = format!("replicas {} → {} by {}", up.from, up.to, up.cause);
+    let row = |step: &crate::verdict::cluster::Step| {
+        vec![
+            step.name.replace('_', " "),
+            at(step.at.as_ref()),
+            step.evidence.clone(),
+        ]
+    };
+    let mut rows: Vec<Vec<String>> = up.steps.iter().map(row).collect();
+    rows.push(vec![
+        "load step to last pod serving".to_owned(),
+        at(up.seconds.as_ref()),
+        up.effect.evidence.clone(),
+    ]);
+    Table {
+        head: head(&[&title, "when", "seen"]),
+        rows,
+    }
+}
+
+fn incidents(incidents: &[Incident]) -> Table {
+    let row = |incident: &Incident| {
+        let victims: Vec<&str> = incident.victims.iter().map(|v| v.name.as_str()).collect();
+        vec![
+            incident.name.clone(),
+            at(Some(&incident.at)),
+            victims.join(", "),
+            grouped(incident.requests_lost),
+            grouped(incident.spans_lost),
+            at(incident.replaced_seconds.as_ref()),
+            at(incident.recovery_seconds.as_ref()),
+            incident.effect.seen.replace('_', " "),
+        ]
+    };
+    Table {
+        head: head(&[
+            "incident",
+            "at",
+            "ended",
+            "requests lost",
+            "spans lost",
+            "replaced after",
+            "recovered after",
+            "felt",
+        ]),
+        rows: incidents.iter().map(row).collect(),
     }
 }

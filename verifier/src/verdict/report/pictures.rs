@@ -4,6 +4,7 @@ use crate::record::span::STATUS_ERROR;
 use crate::record::{Exchange, Outcome, Span, Table};
 use crate::verdict::align::{Fault, Timeline};
 use crate::verdict::judge::percentile_ns;
+use std::collections::BTreeMap;
 
 /// Traces shown of each kind.
 const SHOWN: usize = 3;
@@ -37,6 +38,10 @@ pub struct Second {
     pub answered: u64,
     /// Exchanges that ended otherwise than ok.
     pub failed: u64,
+    /// Median of the response times of those that were sent, milliseconds, nearest rank.
+    pub p50_ms: f64,
+    /// 99th percentile of the same: of a second's few, a picture and no claim.
+    pub p99_ms: f64,
 }
 
 /// One exchange and its spans on one axis, which begins at the exchange's intended start.
@@ -111,18 +116,34 @@ fn spectrum(timeline: &Timeline<'_>, stage: usize) -> Spectrum {
 }
 
 fn seconds(timeline: &Timeline<'_>) -> Vec<Second> {
-    let mut seconds: std::collections::BTreeMap<u64, Second> = std::collections::BTreeMap::new();
+    let mut by_second: BTreeMap<u64, Vec<&Exchange>> = BTreeMap::new();
     for (exchange, _) in timeline.all() {
         let at = exchange.done_ns / 1_000_000_000;
-        let second = seconds.entry(at).or_insert(Second {
-            at,
-            answered: 0,
-            failed: 0,
-        });
-        second.answered += u64::from(exchange.outcome.answered());
-        second.failed += u64::from(exchange.outcome != Outcome::Ok);
+        by_second.entry(at).or_default().push(exchange);
     }
-    seconds.into_values().collect()
+    let seconds = by_second.into_iter().map(|(at, exchanges)| {
+        let count = |of: fn(Outcome) -> bool| {
+            exchanges
+                .iter()
+                .filter(|exchange| of(exchange.outcome))
+                .count() as u64
+        };
+        let sent = exchanges.iter().filter(|exchange| exchange.outcome.sent());
+        let mut ns: Vec<u64> = sent.map(|exchange| exchange.latency_ns()).collect();
+        ns.sort_unstable();
+        let rank = |per_cent: usize| {
+            let rank = (ns.len() * per_cent).div_ceil(100).saturating_sub(1);
+            ns.get(rank).map_or(0.0, |ns| *ns as f64 / 1e6)
+        };
+        Second {
+            at,
+            answered: count(Outcome::answered),
+            failed: count(|outcome| outcome != Outcome::Ok),
+            p50_ms: rank(50),
+            p99_ms: rank(99),
+        }
+    });
+    seconds.collect()
 }
 
 fn waterfalls(timeline: &Timeline<'_>) -> Vec<Waterfall> {
@@ -205,10 +226,7 @@ fn waterfall(
         )
     });
     for span in by_start {
-        let offset = timeline
-            .offsets
-            .get(&span.source)
-            .map_or(0, super::super::align::SenderOffset::best_ns);
+        let offset = timeline.clocks.offset_ns(span.source, exchange.seq);
         let origin = timeline.recorded.origin_unix_ns.cast_signed();
         let detail = timeline.text(Table::Detail, span.detail);
         let status = if span.http_status > 0 {

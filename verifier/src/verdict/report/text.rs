@@ -27,6 +27,10 @@ pub fn to_text(verdict: &Verdict) -> String {
         out.push('\n');
         table(&mut out, &[vec![way.head], way.rows].concat());
     }
+    for of_cluster in verdict.cluster.iter().flat_map(super::parts::of_cluster) {
+        out.push('\n');
+        table(&mut out, &[vec![of_cluster.head], of_cluster.rows].concat());
+    }
     for stage in &verdict.stages {
         for line in [cause(stage), seen_late(stage)].into_iter().flatten() {
             let _ = writeln!(out, "{line}");
@@ -53,23 +57,36 @@ pub fn to_text(verdict: &Verdict) -> String {
     out
 }
 
+/// Figures to the right, words to the left.
 pub(super) fn table(out: &mut String, rows: &[Vec<String>]) {
+    let columns = 0..rows.first().map_or(0, Vec::len);
+    let widths = columns.clone().map(|column| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    });
+    let widths: Vec<usize> = widths.collect();
+    let words =
+        columns.map(|column| column == 0 || rows.iter().skip(1).any(|row| is_words(&row[column])));
+    let words: Vec<bool> = words.collect();
     for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
-            let width = rows
-                .iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0);
-            let _ = if column == 0 {
-                write!(line, "{cell:<width$}")
-            } else {
-                write!(line, "  {cell:>width$}")
+            let gap = if column == 0 { "" } else { "  " };
+            let width = widths[column];
+            let _ = match words[column] {
+                true => write!(line, "{gap}{cell:<width$}"),
+                false => write!(line, "{gap}{cell:>width$}"),
             };
         }
         let _ = writeln!(out, "{}", line.trim_end());
     }
+}
+
+/// It is neither a figure nor the want of one.
+fn is_words(cell: &str) -> bool {
+    let figure = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '–');
+    let moments = cell.ends_with(" s");
+    !(cell.is_empty() || cell == "n/a" || figure && (moments || cell.len() < 16))
 }
 
 /// The stage's line, and one for each of its tasks.

@@ -4,7 +4,17 @@ use crate::testbed::{config, validate};
 use std::fs;
 use yaml_rust2::{Yaml, YamlLoader};
 
-const ALL: [&str; 6] = ["base", "local", "verifier", "durable", "gke", "compose"];
+const ALL: [&str; 9] = [
+    "base",
+    "local",
+    "jaeger-only",
+    "verifier",
+    "verifier-http",
+    "verifiers",
+    "durable",
+    "gke",
+    "compose",
+];
 
 fn parsed(name: &str) -> Yaml {
     let text = fs::read_to_string(config(name)).unwrap();
@@ -18,15 +28,19 @@ fn entries(of: &Yaml) -> impl Iterator<Item = (&str, &Yaml)> {
 
 #[test]
 fn the_real_collector_takes_every_combination() {
-    let combinations: [&[&str]; 8] = [
+    let combinations: [&[&str]; 12] = [
         &["local"],
         &["local", "verifier"],
         &["local", "durable"],
         &["local", "verifier", "durable"],
         &["local", "compose"],
+        &["local", "jaeger-only", "durable"],
+        &["local", "jaeger-only", "durable", "verifier-http"],
+        &["local", "jaeger-only", "durable", "verifiers"],
         &["gke"],
         &["gke", "verifier"],
         &["durable", "gke", "verifier"],
+        &["verifier-http", "durable", "gke"],
     ];
     for combination in combinations {
         let Some(outcome) = validate(combination) else {
@@ -63,17 +77,14 @@ fn no_pipeline_samples_or_acknowledges_early() {
             assert_eq!(names, ["memory_limiter"], "{name}.yaml: {pipeline}");
         }
     }
-    assert_eq!(
-        pipelines, 6,
-        "base, local, verifier, gke, and compose has two"
-    );
+    assert_eq!(pipelines, 9, "one each but durable, and compose has two");
 }
 
 #[test]
 fn every_queue_blocks_and_no_retry_gives_up() {
     let mut queues = 0;
     // durable.yaml only moves the queues of the others onto the disk; compose.yaml's verifier may not be there.
-    for name in ["local", "verifier", "gke"] {
+    for name in ["local", "verifier", "verifier-http", "verifiers", "gke"] {
         let config = parsed(name);
         for (exporter, settings) in entries(&config["exporters"]) {
             if exporter == "file" {
@@ -90,7 +101,7 @@ fn every_queue_blocks_and_no_retry_gives_up() {
             assert_eq!(deadline, Some("0s"), "{at}");
         }
     }
-    assert_eq!(queues, 3);
+    assert_eq!(queues, 5);
     for (exporter, settings) in entries(&parsed("durable")["exporters"]) {
         let storage = settings["sending_queue"]["storage"].as_str();
         assert_eq!(storage, Some("file_storage"), "{exporter}");

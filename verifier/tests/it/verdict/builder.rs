@@ -1,6 +1,7 @@
 //! A run that never took place: rows and a journal, to be spoilt by a test and then written as real files.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use verifier::plan::Plan;
@@ -24,6 +25,7 @@ pub(super) struct Run {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) spans: Vec<Span>,
     pub(super) journal: Vec<Entry>,
+    pub(super) origin_unix_ns: u64,
 }
 
 /// A run on disk.
@@ -56,6 +58,7 @@ impl Run {
             exchanges: Vec::new(),
             spans: Vec::new(),
             journal: Vec::new(),
+            origin_unix_ns: ORIGIN,
         };
         for span in run.plan.traces.spans.clone() {
             run.number(Table::SpanName, &span.name);
@@ -200,13 +203,21 @@ impl Run {
     /// Writes it as a run does: row files, journal, plan.
     pub(super) fn write(&self) -> OnDisk {
         let temporary = TempDir::new().unwrap();
-        let folder = RunFolder::create(&temporary.path().join("run")).unwrap();
+        OnDisk {
+            folder: self.write_to(&temporary.path().join("run")),
+            _temporary: temporary,
+        }
+    }
+
+    /// The same to a folder of its own.
+    pub(super) fn write_to(&self, path: &Path) -> RunFolder {
+        let folder = RunFolder::create(path).unwrap();
         fs::write(folder.plan(), self.plan.to_toml().unwrap()).unwrap();
         let journal = Journal::create(&folder.journal()).unwrap();
         let started = Observation::RunStarted {
             run_id: "made-by-hand".into(),
             run_key: self.key.to_string(),
-            origin_unix_ns: ORIGIN,
+            origin_unix_ns: self.origin_unix_ns,
             verifier_version: "0.1.0".into(),
             host: Host {
                 name: "desk".into(),
@@ -236,10 +247,7 @@ impl Run {
         exchanges.append(&self.exchanges).unwrap();
         let mut spans = RowWriter::create(&folder.span_rows()).unwrap();
         spans.append(&self.spans).unwrap();
-        OnDisk {
-            folder,
-            _temporary: temporary,
-        }
+        folder
     }
 
     /// Writes it and judges it.

@@ -105,12 +105,17 @@ fn incident(seen: &Seen<'_>, case: &Case<'_>, before_ns: u64, until_ns: u64) -> 
     let stage_from_ns = stage.and_then(|stage| seen.timeline.stage_start_ns(stage));
     let end_ns = stage.map_or(until_ns, |stage| until_ns.min(seen.stage_end_ns(stage)));
     let (replacements, mut notes) = replacements(seen, case, until_ns);
-    let effect = seen.effect(stage, at_ns, end_ns);
+    let mut effect = seen.effect(stage, at_ns, end_ns);
     let failures = Failures::between(seen, stage, at_ns, end_ns);
     let from_ns = at_ns
         .saturating_sub(end_ns.saturating_sub(at_ns))
         .max(stage_from_ns.unwrap_or(0));
     let control = Failures::between(seen, stage, from_ns.max(before_ns), at_ns);
+    if failures.count > 0 && effect.seen == "none_seen" {
+        effect.seen = "seen".to_owned();
+        let few = format!("{} requests failed, and yet ", failures.count);
+        effect.evidence.insert_str(0, &few);
+    }
     let last = |step: fn(&Replacement) -> Option<Moment>| -> Option<Moment> {
         let all: Option<Vec<Moment>> = replacements.iter().map(step).collect();
         let all = all.filter(|all| !all.is_empty() && replacements.len() >= case.victims.len())?;
@@ -123,7 +128,7 @@ fn incident(seen: &Seen<'_>, case: &Case<'_>, before_ns: u64, until_ns: u64) -> 
     };
     let served = last(|replacement| replacement.first_served);
     let recovered = match (effect.seen.as_str(), effect.met_again_seconds) {
-        ("none_seen", _) => served,
+        _ if effect.bad_seconds == 0 && effect.seen != "cannot_tell" => served,
         ("seen", Some(met)) => served.map(|served| Moment {
             earliest_seconds: served.earliest_seconds.max(met),
             latest_seconds: served.latest_seconds.max(met),
@@ -155,7 +160,7 @@ fn incident(seen: &Seen<'_>, case: &Case<'_>, before_ns: u64, until_ns: u64) -> 
             seen,
             stage,
             at_ns.saturating_sub(UNSENT_NS).max(before_ns),
-            end_ns,
+            end_ns.min(gone_ns(seen, case)),
         ),
         replaced_seconds: last(|replacement| replacement.ready).map(since),
         recovery_seconds: recovered.map(since),
@@ -285,6 +290,18 @@ impl Failures {
         }
         failures
     }
+}
+
+/// When the last of the victims was gone: what is sent later can not die with them.
+fn gone_ns(seen: &Seen<'_>, case: &Case<'_>) -> u64 {
+    let gone = case.victims.iter().map(|place| {
+        let pod = &seen.cluster.pods[*place];
+        let end = { pod.ends.iter() }.find(|end| end.at.latest_ns >= case.at.earliest_ns);
+        pod.gone.or(end.map(|end| end.at))
+    });
+    let gone: Option<Vec<Bounds>> = gone.collect();
+    let last = gone.and_then(|all| all.into_iter().map(|bounds| bounds.latest_ns).max());
+    last.unwrap_or(u64::MAX)
 }
 
 /// Expected spans of answered exchanges, sent between the two moments, that did not come.

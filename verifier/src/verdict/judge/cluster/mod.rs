@@ -32,8 +32,11 @@ pub(super) struct Seen<'t> {
 }
 
 /// The cluster's part of the verdict; `None` where none was watched and no fault was planned.
-pub(super) fn judge(timeline: &Timeline<'_>, stages: &[Stage]) -> Option<Cluster> {
-    let cluster = ClusterSeen::of(timeline);
+pub(super) fn judge(
+    timeline: &Timeline<'_>,
+    cluster: ClusterSeen,
+    stages: &[Stage],
+) -> Option<Cluster> {
     if cluster.cluster.is_none() && timeline.plan.faults.is_empty() {
         return None;
     }

@@ -12,6 +12,8 @@ const SOON_NS: u64 = 2_000_000_000;
 
 /// Raises without a lowering between, within one stage.
 struct Raise {
+    /// When it was seen, and what was asked for then.
+    steps: Vec<(u64, u32)>,
     first_ns: u64,
     until_ns: u64,
     stage: Option<usize>,
@@ -38,13 +40,17 @@ fn raises(seen: &Seen<'_>) -> Vec<Raise> {
         let stage = seen.stage_at(*at_ns);
         let raised = after.desired > before.desired;
         match raises.last_mut() {
-            Some(last) if raised && open && last.stage == stage => last.to = after.desired,
+            Some(last) if raised && open && last.stage == stage => {
+                last.to = after.desired;
+                last.steps.push((*at_ns, after.desired));
+            }
             last => {
                 if let Some(last) = last {
                     last.until_ns = last.until_ns.min(*at_ns);
                 }
                 if raised {
                     raises.push(Raise {
+                        steps: vec![(*at_ns, after.desired)],
                         first_ns: *at_ns,
                         until_ns: u64::MAX,
                         stage,
@@ -78,7 +84,7 @@ fn scale_up(seen: &Seen<'_>, raise: &Raise) -> ScaleUp {
     steps.push(Step {
         name: "desired_raised".to_owned(),
         at: Some(moment(raised(seen, raise))),
-        evidence: format!("replicas {} -> {}", raise.from, raise.to),
+        evidence: raised_words(raise),
     });
     let of = |name: &str, step: &dyn Fn(usize) -> Option<Bounds>| last_pod(seen, &pods, name, step);
     let life = |place: usize| &seen.cluster.pods[place];
@@ -123,6 +129,17 @@ fn scale_up(seen: &Seen<'_>, raise: &Raise) -> ScaleUp {
         seconds,
         effect,
     }
+}
+
+/// `replicas 2 -> 3, 5 at 61.2 s`.
+fn raised_words(raise: &Raise) -> String {
+    let mut steps = raise.steps.iter();
+    let first = steps.next().map_or(raise.to, |(_, to)| *to);
+    let mut words = format!("replicas {} -> {first}", raise.from);
+    for (at_ns, to) in steps {
+        words.push_str(&format!(", {to} at {:.1} s", *at_ns as f64 / 1e9));
+    }
+    words
 }
 
 /// Who raised the scale.

@@ -127,8 +127,18 @@ fn events_of<'s>(seen: &'s Seen<'_>) -> impl Iterator<Item = (u64, &'s Event)> {
     })
 }
 
+/// Probes of a pod that is being deleted are meant to fail: so it is sent nothing more.
 fn warnings<'s>(seen: &'s Seen<'_>) -> impl Iterator<Item = (u64, &'s Event)> {
-    events_of(seen).filter(|(_, event)| event.level == "Warning")
+    let leaving = |at_ns: u64, uid: &str| {
+        let pods = seen.cluster.pods.iter().filter(|pod| pod.last.uid == uid);
+        let mut deletions = pods.filter_map(|pod| pod.deletion);
+        deletions.any(|deletion| deletion.earliest_ns <= at_ns)
+    };
+    events_of(seen)
+        .filter(|(_, event)| event.level == "Warning")
+        .filter(move |(at_ns, event)| {
+            event.reason != "Unhealthy" || !leaving(*at_ns, &event.object_uid)
+        })
 }
 
 /// How often each reason was given during the run. An event that comes again tells its own count since its first.
