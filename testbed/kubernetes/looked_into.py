@@ -141,7 +141,7 @@ def main():
     plan, folder = sys.argv[1], Path(sys.argv[2])
     verdict = json.loads((folder / "verdict.json").read_text())
     with (folder / "journal.jsonl").open() as journal:
-        started = json.loads(journal.readline())
+        started = next(line for line in map(json.loads, journal) if line["kind"] == "run_started")
     verdict["cluster"]["_origin_unix_seconds"] = started["origin_unix_ns"] / 1e9
     of_plan = {"scale-out": scale_out, "pod-loss": pod_loss, "rolling-update": rolling_update,
                "beyond-capacity": beyond_capacity}
