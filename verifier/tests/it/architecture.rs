@@ -19,7 +19,12 @@ const ALLOWED: [(&str, &[&str]); 5] = [
 ];
 
 /// Homes of the crates that speak to a cluster.
-const KUBERNETES: &[&str] = &["run/cluster/", "run/faults/", "run/kubernetes.rs"];
+const KUBERNETES: &[&str] = &[
+    "run/check/",
+    "run/cluster/",
+    "run/faults/",
+    "run/kubernetes.rs",
+];
 
 fn sources(root: &Path) -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();

@@ -28,8 +28,16 @@ pub(super) enum Standing {
     Seeing,
     /// It broke off, and is tried again soon.
     Broken(String),
+    /// It broke off, because the API server does not know who asks.
+    Unknown(String),
     /// The API refuses, or has no such thing.
     Refused(String),
+}
+
+impl Standing {
+    fn is_broken(&self) -> bool {
+        matches!(self, Standing::Broken(_) | Standing::Unknown(_))
+    }
 }
 
 /// What the watches share. The runtime has one thread: locks are held for no `await`.
@@ -106,12 +114,12 @@ impl Board {
         }
     }
 
-    /// Its watch broke off.
-    fn broke(&self, of: Watched, error: &str) {
-        let others = self.any_broken();
-        let before = self.set(of, Standing::Broken(error.to_owned()));
-        // One line for all of them: they break together.
-        if matches!(before, Change::From(_)) && !others {
+    /// Its watch broke off: one line for all of them, because they break together.
+    fn broke(&self, of: Watched, standing: Standing, error: &str) {
+        let kind = std::mem::discriminant(&standing);
+        let mut others = self.standings.borrow().clone().into_values();
+        let others = others.any(|other| std::mem::discriminant(&other) == kind);
+        if matches!(self.set(of, standing), Change::From(_)) && !others {
             say(&format!(
                 "a watch of the cluster broke off ({}: {error}); the run goes on, and the journal says when it was blind",
                 name(of)
@@ -130,7 +138,7 @@ impl Board {
     }
 
     fn tell_if_whole_again(&self, before: &Change) {
-        if matches!(before, Change::From(Standing::Broken(_))) && !self.any_broken() {
+        if matches!(before, Change::From(standing) if standing.is_broken()) && !self.any_broken() {
             say("the cluster is watched again");
         }
     }
@@ -143,9 +151,11 @@ impl Board {
                 // The kubeconfig may have been renewed; looking is not cheap where a program makes the token.
                 let now_ns = self.recorder.clock().now_ns();
                 locked(&self.client).take_if(|(_, made_ns)| now_ns > *made_ns + LOOK_AGAIN_NS);
-                self.broke(of, why);
+                self.broke(of, Standing::Unknown(why.clone()), why);
             }
-            Failure::Forgotten(why) | Failure::Broken(why) => self.broke(of, why),
+            Failure::Forgotten(why) | Failure::Broken(why) => {
+                self.broke(of, Standing::Broken(why.clone()), why);
+            }
         }
     }
 
@@ -158,7 +168,7 @@ impl Board {
         }
         let (error, refused) = match &standing {
             Standing::Seeing => (None, false),
-            Standing::Broken(error) => (Some(error.clone()), false),
+            Standing::Broken(error) | Standing::Unknown(error) => (Some(error.clone()), false),
             Standing::Refused(error) => (Some(error.clone()), true),
         };
         let state = WatchState { of, error, refused };
@@ -169,8 +179,7 @@ impl Board {
     }
 
     fn any_broken(&self) -> bool {
-        let standings = self.standings.borrow();
-        standings.values().any(|s| matches!(s, Standing::Broken(_)))
+        self.standings.borrow().values().any(Standing::is_broken)
     }
 
     pub(super) fn summary(&self) -> MutexGuard<'_, Summary> {

@@ -162,9 +162,11 @@ fn tell(board: &Board, seen: &ClusterSeen) {
     ));
     let standings = board.standings.borrow().clone();
     for (of, standing) in &standings {
-        if let Standing::Broken(why) | Standing::Refused(why) = standing {
-            say(&format!("not seen: {}: {why}", name(*of)));
-        }
+        let why = match standing {
+            Standing::Seeing => continue,
+            Standing::Broken(why) | Standing::Unknown(why) | Standing::Refused(why) => why,
+        };
+        say(&format!("not seen: {}: {why}", name(*of)));
     }
     if kinds(&standings) < KINDS {
         say("not seen: what the API server has not listed within 10 s");

@@ -22,11 +22,14 @@ impl Pause {
         match failure {
             Failure::Refused(_) | Failure::Absent(_) => REFUSED,
             Failure::Unknown(_) => UNKNOWN,
-            Failure::Forgotten(_) | Failure::Broken(_) => {
-                let pause = FIRST * 2_u32.pow(self.failures.min(10));
-                self.failures += 1;
-                pause.min(LONGEST)
-            }
+            Failure::Forgotten(_) | Failure::Broken(_) => self.next(),
         }
+    }
+
+    /// After one failure more.
+    pub(super) fn next(&mut self) -> Duration {
+        let pause = FIRST * 2_u32.pow(self.failures.min(10));
+        self.failures += 1;
+        pause.min(LONGEST)
     }
 }

@@ -10,10 +10,12 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// `http://host:port` of the first of its addresses that takes a connection: its load balancer's, its ClusterIP, its port
 /// on a node. Says which.
@@ -34,18 +36,24 @@ pub async fn url(plan: &plan::Cluster, access: &Access) -> Result<String> {
         )
     })?;
     let port = port(&service).with_context(|| format!("Service {name} has no port"))?;
-    let mut tried = Vec::new();
-    for (kind, address) in candidates(&service, &port, &client).await {
-        let connected = timeout(CONNECT_WITHIN, TcpStream::connect(&address)).await;
-        if matches!(connected, Ok(Ok(_))) {
+    let candidates = candidates(&service, &port, &client).await;
+    // One that was just made may need a moment, until each node knows it.
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            sleep(BETWEEN_TRIES).await;
+        }
+        if let Some((kind, address)) = first_that_answers(&candidates).await {
             let url = format!("{}://{address}", scheme(&port));
             say(&format!(
                 "the target is Service {name} at {url}, its {kind}"
             ));
             return Ok(url);
         }
-        tried.push(format!("{kind} {address}"));
     }
+    let tried = candidates
+        .iter()
+        .map(|(kind, address)| format!("{kind} {address}"));
+    let tried: Vec<String> = tried.collect();
     let tried = match tried.as_slice() {
         [] => "it has no address yet".to_owned(),
         tried => format!("no connection to its {}", tried.join(", ")),
@@ -56,6 +64,18 @@ pub async fn url(plan: &plan::Cluster, access: &Access) -> Result<String> {
          forwarded port goes to one pod only: for a verdict on several run the verifier in the cluster)",
         port.port
     );
+}
+
+async fn first_that_answers<'c>(
+    candidates: &'c [(&'static str, String)],
+) -> Option<&'c (&'static str, String)> {
+    for candidate in candidates {
+        let connected = timeout(CONNECT_WITHIN, TcpStream::connect(&candidate.1)).await;
+        if matches!(connected, Ok(Ok(_))) {
+            return Some(candidate);
+        }
+    }
+    None
 }
 
 /// The port that is named `http`, or the first.

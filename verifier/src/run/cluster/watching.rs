@@ -185,9 +185,8 @@ impl<K: Kind> Watching<K> {
             self.stands();
         }
         if !any && clock.now_ns() - from_ns < SHORT_NS {
-            return Err(Failure::Broken(
-                "the API server ended the watch at once".to_owned(),
-            ));
+            tokio::time::sleep(self.pause.next()).await;
+            return Ok(());
         }
         self.pause = Pause::default();
         Ok(())
