@@ -1,9 +1,10 @@
 //! One run from three processes: real verifiers, one real service, traces dealt out as a load-balancing exporter does.
 
 mod balancer;
+mod reading;
 mod refused;
 
-use crate::testbed::{free_address, wait_until};
+use crate::testbed::{collector, free_address, wait_until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -102,19 +103,17 @@ const PLAN: &str = "name = 'sharded'
     [[stage]]\nname = 'users'\nkind = 'users'\nusers = 8\nspawn_rate = 16\nduration = '1s'\nwait = { constant = '5ms' }
     [[stage]]\nname = 'few'\nkind = 'connections'\nconnections = 2\nduration = '500ms'\n";
 
-/// Drives the plan with three verifiers against one service, and joins them; gives what each said.
-fn drive(folder: &Path) -> Vec<Output> {
+/// Drives the plan with three verifiers against one service that exports there, and joins them; gives what each said.
+fn drive(folder: &Path, port: u16, exports_to: SocketAddr, more: &[&str]) -> Vec<Output> {
     let plan = folder.join("plan.toml");
     fs::write(&plan, PLAN).unwrap();
-    let port = free_port();
-    let balancer = balancer::start((0..SHARDS).map(|index| receiver(index, port)).collect());
-    let service = Service::start(folder, balancer);
+    let service = Service::start(folder, exports_to);
     let peers = format!("127.0.1.{{}}:{port}");
     let args = [plan.to_str().unwrap(), "--shard-peers", &peers, "--workers"];
     let shards: Vec<Child> = (0..SHARDS)
         .map(|index| {
             let workers = if index == 1 { "2" } else { "1" };
-            let args = [&args[..], &[workers]].concat();
+            let args = [&args[..], &[workers], more].concat();
             shard(folder, index, port, &service.url, &args)
                 .spawn()
                 .unwrap()
@@ -151,14 +150,42 @@ fn wanted(run: &Recorded, stage: u16) -> impl Iterator<Item = &Exchange> {
 #[test]
 fn three_verifiers_are_one_run() {
     let folder = TempDir::new().unwrap();
-    let outputs = drive(folder.path());
-    for output in &outputs {
+    let port = free_port();
+    let balancer = balancer::start((0..SHARDS).map(|index| receiver(index, port)).collect());
+    let outputs = drive(folder.path(), port, balancer, &[]);
+    assert_one_run(folder.path(), &outputs);
+}
+
+/// The same through the real collector, with the configuration that the cluster's has.
+#[test]
+fn three_verifiers_behind_the_real_collector_are_one_run() {
+    let port = free_port();
+    let receivers: Vec<String> = (0..SHARDS).map(|i| receiver(i, port).to_string()).collect();
+    let receivers = format!("[{}]", receivers.join(", "));
+    let Some(collector) = collector(&["verifiers"], &[("VERIFIERS", receivers)]) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let books = format!("http://{}/metrics", collector.metrics());
+    let args = ["--collector", &books];
+    let outputs = drive(folder.path(), port, collector.http(), &args);
+    assert_one_run(folder.path(), &outputs);
+    let verdict = verdict(&folder.path().join("joined"));
+    // Each shard read them; they count once.
+    let spans = &verdict["receiver"]["spans"];
+    assert_eq!(&verdict["collector"]["accepted"], spans, "{verdict}");
+    let exporter = &verdict["collector"]["exporters"]["load_balancing/verifiers"];
+    assert_eq!(&exporter["sent"], spans, "{}", verdict["collector"]);
+}
+
+fn assert_one_run(folder: &Path, outputs: &[Output]) {
+    for output in outputs {
         assert_eq!(output.status.code(), Some(0), "{}", text(output));
     }
     assert!(text(&outputs[3]).contains("few has 2 connections, none for this shard"));
-    let path = |index: u16| folder.path().join(format!("shard-{index}"));
+    let path = |index: u16| folder.join(format!("shard-{index}"));
     let shards: Vec<Recorded> = (0..SHARDS).map(|index| read(&path(index))).collect();
-    let joined = folder.path().join("joined");
+    let joined = folder.join("joined");
     let verdict = verdict(&joined);
     assert_eq!(verdict["outcome"], "pass", "{}", text(&outputs[0]));
     books_add_up(&shards, &read(&joined), &verdict);
