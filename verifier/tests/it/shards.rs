@@ -162,7 +162,9 @@ fn three_verifiers_behind_the_real_collector_are_one_run() {
     let port = free_port();
     let receivers: Vec<String> = (0..SHARDS).map(|i| receiver(i, port).to_string()).collect();
     let receivers = format!("[{}]", receivers.join(", "));
-    let Some(collector) = collector(&["verifiers"], &[("VERIFIERS", receivers)]) else {
+    // Nobody is at Jaeger's address: what is meant for it may wait.
+    let environment = [("VERIFIERS", receivers), ("QUEUE_SPANS", "2000000".into())];
+    let Some(collector) = collector(&["local", "verifiers"], &environment) else {
         return;
     };
     let folder = TempDir::new().unwrap();
@@ -172,10 +174,20 @@ fn three_verifiers_behind_the_real_collector_are_one_run() {
     assert_one_run(folder.path(), &outputs);
     let verdict = verdict(&folder.path().join("joined"));
     // Each shard read them; they count once.
-    let spans = &verdict["receiver"]["spans"];
-    assert_eq!(&verdict["collector"]["accepted"], spans, "{verdict}");
-    let exporter = &verdict["collector"]["exporters"]["load_balancing/verifiers"];
-    assert_eq!(&exporter["sent"], spans, "{}", verdict["collector"]);
+    let spans = verdict["receiver"]["spans"].as_u64().unwrap();
+    let collector = &verdict["collector"];
+    assert_counted_once(&collector["accepted"], spans as usize);
+    let exporter = &collector["exporters"]["load_balancing/verifiers"];
+    assert_counted_once(&exporter["sent"], spans as usize);
+}
+
+/// A counter that each shard read; the service's span of its own start may be among it.
+fn assert_counted_once(counter: &Value, spans: usize) {
+    let counted = counter.as_u64().unwrap() as usize;
+    assert!(
+        (spans..=spans + 1).contains(&counted),
+        "{counted} of {spans}"
+    );
 }
 
 fn assert_one_run(folder: &Path, outputs: &[Output]) {
@@ -215,10 +227,8 @@ fn books_add_up(shards: &[Recorded], joined: &Recorded, verdict: &Value) {
     }
     let spans: usize = shards.iter().map(|shard| shard.spans.len()).sum();
     assert_eq!(verdict["receiver"]["spans"], spans);
-    assert_eq!(
-        verdict["receiver"]["foreign_spans"], 0,
-        "another shard's spans are no foreign ones"
-    );
+    // Another shard's spans are no foreign ones; the service's span of its own start is.
+    assert_eq!(verdict["receiver"]["foreign_spans"], 1);
     assert_eq!(joined.spans.len(), spans);
     let numbers: std::collections::BTreeSet<u64> = joined.exchanges.iter().map(|e| e.seq).collect();
     assert_eq!(
@@ -233,7 +243,7 @@ fn books_add_up(shards: &[Recorded], joined: &Recorded, verdict: &Value) {
         "{}",
         verdict["services"]
     );
-    assert_eq!(verdict["services"][0]["acknowledged"], spans);
+    assert_counted_once(&verdict["services"][0]["acknowledged"], spans);
     // Each shard received spans of the others' requests, too: else nothing was tested.
     for (index, shard) in (0_u64..).zip(shards) {
         assert!(shard.spans.iter().any(|span| span.seq % 3 != index));
