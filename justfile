@@ -83,6 +83,13 @@ docker-test:
 cluster-up:
     testbed/kubernetes/up
 
+# The verifier's tests on that cluster, and the service deployed, scaled, broken and updated there; a quarter of an hour
+cluster-test *ARGS:
+    cargo build --release -p iris-prediction-api -p verifier --bins
+    testbed/kubernetes/load-images
+    eval "$(testbed/kubernetes/env)" && IRIS_CLUSTER_REQUIRED=1 cargo test -p verifier --test kubernetes -- --test-threads 1
+    testbed/kubernetes/acceptance {{ARGS}}
+
 # Ends the cluster and everything in it
 cluster-down:
     testbed/kubernetes/down

@@ -3,6 +3,10 @@
 from rendered import API, environment, seconds, service_default, service_paths, size_bytes
 
 
+def meant_for_a_cloud(rendered):
+    return rendered.overlay.startswith(("base", "gke"))
+
+
 def the_api_has_its_names(rendered):
     wanted = {("Deployment", API), ("Service", f"{API}-service"), ("HorizontalPodAutoscaler", f"{API}-hpa")}
     for kind, name in sorted(wanted):
@@ -18,7 +22,7 @@ def the_api_has_its_names(rendered):
 
 def port_80_leads_to_the_api(rendered):
     service = rendered.one("Service", f"{API}-service")["spec"]
-    kind = "LoadBalancer" if rendered.overlay.startswith(("base", "gke")) else "NodePort"
+    kind = "LoadBalancer" if meant_for_a_cloud(rendered) else "NodePort"
     if service["type"] != kind:
         yield f"the Service is a {service['type']}, not a {kind}"
     targets = [port["targetPort"] for port in service["ports"] if port["port"] == 80]
@@ -97,8 +101,10 @@ def the_hpa_alone_says_how_many(rendered):
     elif "replicas" in target["spec"]:
         yield "the Deployment has replicas: each apply would reset the HPA's"
     cpu = [metric for metric in hpa["metrics"] if metric["type"] == "Resource" and metric["resource"]["name"] == "cpu"]
-    if [60 <= metric["resource"]["target"]["averageUtilization"] <= 70 for metric in cpu] != [True]:
-        yield "does not scale at 60 to 70 % of the CPU that is asked for"
+    # On one machine the load that its other half can make does not come near 60 %: overlays/local/api.yaml.
+    least, most = (60, 70) if meant_for_a_cloud(rendered) else (15, 15)
+    if [least <= metric["resource"]["target"]["averageUtilization"] <= most for metric in cpu] != [True]:
+        yield f"does not scale at {least} to {most} % of the CPU that is asked for"
     if not 1 <= hpa["minReplicas"] < hpa["maxReplicas"] <= 10:
         yield f"from {hpa['minReplicas']} to {hpa['maxReplicas']} replicas"
     for direction in ("scaleUp", "scaleDown"):

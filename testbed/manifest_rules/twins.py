@@ -83,6 +83,8 @@ TWINS = [
     ("the_hpa_alone_says_how_many", "base", lambda r: hpa(r)["scaleTargetRef"].update(name="iris")),
     ("the_hpa_alone_says_how_many", "base", lambda r: spec(r, "Deployment", API).update(replicas=2)),
     ("the_hpa_alone_says_how_many", "base", lambda r: hpa(r)["metrics"][0]["resource"]["target"].update(averageUtilization=95)),
+    ("the_hpa_alone_says_how_many", "gke", lambda r: hpa(r)["metrics"][0]["resource"]["target"].update(averageUtilization=15)),
+    ("the_hpa_alone_says_how_many", "local", lambda r: hpa(r)["metrics"][0]["resource"]["target"].update(averageUtilization=65)),
     ("the_hpa_alone_says_how_many", "base", lambda r: hpa(r).update(minReplicas=10)),
     ("the_hpa_alone_says_how_many", "base", lambda r: hpa(r)["behavior"].pop("scaleDown")),
     ("an_update_takes_no_pod_away", "base", lambda r: spec(r, "Deployment", API)["strategy"]["rollingUpdate"].update(maxUnavailable=1)),

@@ -40,6 +40,8 @@ impl Access {
             )?,
         };
         config.connect_timeout = Some(CONNECT_WITHIN);
+        // Refused is refused: a second try behind our back would hide a budget's 429, and when an eviction took place.
+        config.default_retry = false;
         let server = config.cluster_url.to_string();
         Ok((Client::try_from(config)?, server))
     }

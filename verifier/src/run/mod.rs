@@ -55,8 +55,7 @@ const CLOCKS_APART_NS: u64 = 5_000_000_000;
 /// in the journal, and the run can be judged on what was seen.
 pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let clock = Clock::start();
-    let sources = setup.sources()?;
-    setup.shard.check(&plan, setup.url.as_deref(), &sources)?;
+    setup.shard.check_plan(&plan)?;
     let seed = match plan.seed {
         Some(seed) => seed,
         None => getrandom::u64().map_err(|e| anyhow!("no randomness for a seed: {e}"))? >> 1,
@@ -66,6 +65,8 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .enable_all()
         .build()?;
     let setup = &runtime.block_on(setup.with_target(&plan))?;
+    let sources = setup.sources()?;
+    setup.shard.check(setup.url.as_deref(), &sources)?;
     ensure!(
         setup.url.is_some() || plan.request.http == Http::One,
         "the service that is started here speaks HTTP/1.1: leave out --http2 (request.http), or name a target with --url"
@@ -111,6 +112,8 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     setup.watch_collector(&mut sources, &recorder)?;
     let cluster = runtime.block_on(async {
         let cluster = setup.watch_cluster(&own, &recorder).await?;
+        // Before the lease, which is not renewed yet.
+        setup.shard.wait(&recorder).await?;
         if let Some(faults) = &mut faults {
             faults.take_lease(clock).await?;
         }
@@ -131,15 +134,6 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
             return Err(error);
         }
     };
-    if let Err(error) = runtime.block_on(setup.shard.wait(&recorder)) {
-        recorder.observe(Observation::RunError {
-            error: format!("{error:#}"),
-        });
-        sources.stop();
-        target.stop(&recorder);
-        recording.stop()?;
-        return Err(error);
-    }
     let names = plan.client_span_names();
     let conductor = Conductor {
         plan: own,

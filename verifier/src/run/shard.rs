@@ -48,7 +48,7 @@ impl ShardSetup {
     ///
     /// # Errors
     /// When the plan can not be dealt to shards, or they would not be one run.
-    pub(super) fn check(&self, plan: &Plan, url: Option<&str>, sources: &[Source]) -> Result<()> {
+    pub(super) fn check_plan(&self, plan: &Plan) -> Result<()> {
         let Some(shard) = self.shard else {
             return Ok(());
         };
@@ -61,8 +61,16 @@ impl ShardSetup {
             "--shard needs --seed NUMBER, the same for all {} shards (or `seed = NUMBER` in the plan): it makes them one run, with one set of trace ids",
             shard.count
         );
+        Ok(())
+    }
+
+    /// The same, once the target and the sources of traces are known.
+    ///
+    /// # Errors
+    /// When the shards would not load one target, or could not find each other.
+    pub(super) fn check(&self, url: Option<&str>, sources: &[Source]) -> Result<()> {
         ensure!(
-            url.is_some(),
+            self.shard.is_none() || url.is_some(),
             "--shard needs --url: all shards load the same target"
         );
         ensure!(

@@ -303,7 +303,8 @@ pub struct Incident {
     pub requests_lost: u64,
     /// As many as failed in a span of time as long, just before.
     pub errors_before: u64,
-    /// Expected spans that did not come, of answered exchanges that were sent from 10 s before it until the last victim was gone.
+    /// Expected spans that did not come, of answered exchanges that were sent from 10 s before it
+    /// until 10 s after the last victim was gone.
     pub spans_lost: u64,
     /// From `at` until every victim has a ready replacement, by the cluster's own objects.
     pub replaced_seconds: Option<Moment>,

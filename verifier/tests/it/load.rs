@@ -11,6 +11,7 @@ mod limits;
 mod reuse;
 mod server;
 mod shapes;
+mod shards;
 mod tasks;
 
 use server::{Server, answer_ok};

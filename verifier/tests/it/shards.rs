@@ -1,9 +1,10 @@
 //! One run from three processes: real verifiers, one real service, traces dealt out as a load-balancing exporter does.
 
 mod balancer;
+mod reading;
 mod refused;
 
-use crate::testbed::{free_address, wait_until};
+use crate::testbed::{collector, free_address, wait_until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -102,19 +103,17 @@ const PLAN: &str = "name = 'sharded'
     [[stage]]\nname = 'users'\nkind = 'users'\nusers = 8\nspawn_rate = 16\nduration = '1s'\nwait = { constant = '5ms' }
     [[stage]]\nname = 'few'\nkind = 'connections'\nconnections = 2\nduration = '500ms'\n";
 
-/// Drives the plan with three verifiers against one service, and joins them; gives what each said.
-fn drive(folder: &Path) -> Vec<Output> {
+/// Drives the plan with three verifiers against one service that exports there, and joins them; gives what each said.
+fn drive(folder: &Path, port: u16, exports_to: SocketAddr, more: &[&str]) -> Vec<Output> {
     let plan = folder.join("plan.toml");
     fs::write(&plan, PLAN).unwrap();
-    let port = free_port();
-    let balancer = balancer::start((0..SHARDS).map(|index| receiver(index, port)).collect());
-    let service = Service::start(folder, balancer);
+    let service = Service::start(folder, exports_to);
     let peers = format!("127.0.1.{{}}:{port}");
     let args = [plan.to_str().unwrap(), "--shard-peers", &peers, "--workers"];
     let shards: Vec<Child> = (0..SHARDS)
         .map(|index| {
             let workers = if index == 1 { "2" } else { "1" };
-            let args = [&args[..], &[workers]].concat();
+            let args = [&args[..], &[workers], more].concat();
             shard(folder, index, port, &service.url, &args)
                 .spawn()
                 .unwrap()
@@ -151,14 +150,54 @@ fn wanted(run: &Recorded, stage: u16) -> impl Iterator<Item = &Exchange> {
 #[test]
 fn three_verifiers_are_one_run() {
     let folder = TempDir::new().unwrap();
-    let outputs = drive(folder.path());
-    for output in &outputs {
+    let port = free_port();
+    let balancer = balancer::start((0..SHARDS).map(|index| receiver(index, port)).collect());
+    let outputs = drive(folder.path(), port, balancer, &[]);
+    assert_one_run(folder.path(), &outputs);
+}
+
+/// The same through the real collector, with the configuration that the cluster's has.
+#[test]
+fn three_verifiers_behind_the_real_collector_are_one_run() {
+    let port = free_port();
+    let receivers: Vec<String> = (0..SHARDS).map(|i| receiver(i, port).to_string()).collect();
+    let receivers = format!("[{}]", receivers.join(", "));
+    // Nobody is at Jaeger's address: what is meant for it may wait.
+    let environment = [("VERIFIERS", receivers), ("QUEUE_SPANS", "2000000".into())];
+    let Some(collector) = collector(&["local", "verifiers"], &environment) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let books = format!("http://{}/metrics", collector.metrics());
+    let args = ["--collector", &books];
+    let outputs = drive(folder.path(), port, collector.http(), &args);
+    assert_one_run(folder.path(), &outputs);
+    let verdict = verdict(&folder.path().join("joined"));
+    // Each shard read them; they count once.
+    let spans = verdict["receiver"]["spans"].as_u64().unwrap();
+    let collector = &verdict["collector"];
+    assert_counted_once(&collector["accepted"], spans as usize);
+    let exporter = &collector["exporters"]["load_balancing/verifiers"];
+    assert_counted_once(&exporter["sent"], spans as usize);
+}
+
+/// A counter that each shard read; the service's span of its own start may be among it.
+fn assert_counted_once(counter: &Value, spans: usize) {
+    let counted = counter.as_u64().unwrap() as usize;
+    assert!(
+        (spans..=spans + 1).contains(&counted),
+        "{counted} of {spans}"
+    );
+}
+
+fn assert_one_run(folder: &Path, outputs: &[Output]) {
+    for output in outputs {
         assert_eq!(output.status.code(), Some(0), "{}", text(output));
     }
     assert!(text(&outputs[3]).contains("few has 2 connections, none for this shard"));
-    let path = |index: u16| folder.path().join(format!("shard-{index}"));
+    let path = |index: u16| folder.join(format!("shard-{index}"));
     let shards: Vec<Recorded> = (0..SHARDS).map(|index| read(&path(index))).collect();
-    let joined = folder.path().join("joined");
+    let joined = folder.join("joined");
     let verdict = verdict(&joined);
     assert_eq!(verdict["outcome"], "pass", "{}", text(&outputs[0]));
     books_add_up(&shards, &read(&joined), &verdict);
@@ -188,10 +227,8 @@ fn books_add_up(shards: &[Recorded], joined: &Recorded, verdict: &Value) {
     }
     let spans: usize = shards.iter().map(|shard| shard.spans.len()).sum();
     assert_eq!(verdict["receiver"]["spans"], spans);
-    assert_eq!(
-        verdict["receiver"]["foreign_spans"], 0,
-        "another shard's spans are no foreign ones"
-    );
+    // Another shard's spans are no foreign ones; the service's span of its own start is.
+    assert_eq!(verdict["receiver"]["foreign_spans"], 1);
     assert_eq!(joined.spans.len(), spans);
     let numbers: std::collections::BTreeSet<u64> = joined.exchanges.iter().map(|e| e.seq).collect();
     assert_eq!(
@@ -206,7 +243,7 @@ fn books_add_up(shards: &[Recorded], joined: &Recorded, verdict: &Value) {
         "{}",
         verdict["services"]
     );
-    assert_eq!(verdict["services"][0]["acknowledged"], spans);
+    assert_counted_once(&verdict["services"][0]["acknowledged"], spans);
     // Each shard received spans of the others' requests, too: else nothing was tested.
     for (index, shard) in (0_u64..).zip(shards) {
         assert!(shard.spans.iter().any(|span| span.seq % 3 != index));

@@ -31,7 +31,12 @@ pub(super) fn write(
     let end_ns = entries.iter().map(|(_, entry)| entry.at_ns).max();
     let end_ns = end_ns.unwrap_or(0);
     let mut readings = Readings::default();
-    entries.retain(|(shard, entry)| readings.take(*shard, entry));
+    let watcher = parts.iter().position(watched_the_cluster);
+    entries.retain(|(shard, entry)| {
+        let again =
+            watcher.is_some_and(|watcher| watcher != *shard) && of_cluster(&entry.observation);
+        !again && readings.take(*shard, entry)
+    });
     let first = beginning(parts, origin_unix_ns, dictionary, spans, folder)?;
     let together = stages(parts, &entries)
         .into_iter()
@@ -71,6 +76,9 @@ fn on_one_clock(parts: &[Part], origin_unix_ns: u64) -> Vec<(usize, Entry)> {
                 Observation::CollectorBooks(books) => {
                     books.place = readings::place(parts, part, &books.place);
                 }
+                Observation::FaultDone(fault) | Observation::FaultUndone(fault) => {
+                    fault.asked_ns += shift_ns;
+                }
                 Observation::RunError { error } | Observation::TargetFailed { error } => {
                     *error = format!("shard {}: {error}", part.shard);
                 }
@@ -83,6 +91,29 @@ fn on_one_clock(parts: &[Part], origin_unix_ns: u64) -> Vec<(usize, Entry)> {
     }
     entries.sort_by_key(|(_, entry)| entry.at_ns);
     entries
+}
+
+fn watched_the_cluster(part: &Part) -> bool {
+    part.observations()
+        .any(|o| matches!(o, Observation::ClusterWatched(_)))
+}
+
+/// What any shard that watches the cluster sees, and what one of them suffices for.
+fn of_cluster(observation: &Observation) -> bool {
+    matches!(
+        observation,
+        Observation::ClusterWatched(_)
+            | Observation::WatchState(_)
+            | Observation::Hpa(_)
+            | Observation::Deployment(_)
+            | Observation::ReplicaSet(_)
+            | Observation::Pod(_)
+            | Observation::Endpoints(_)
+            | Observation::Event(_)
+            | Observation::PodMetrics(_)
+            | Observation::Node(_)
+            | Observation::PodLog { .. }
+    )
 }
 
 /// Load workers of a shard; where none left its figures, it counts as one.

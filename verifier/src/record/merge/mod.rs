@@ -44,18 +44,28 @@ pub fn merge(
 }
 
 fn join(parts: &[Part], out: &Path) -> Result<RunFolder> {
-    let first = parts.first().context("there is no shard to join")?;
     let folder = RunFolder::create(out)?;
+    match fill(parts, &folder) {
+        Ok(()) => Ok(folder),
+        Err(error) => {
+            // It was empty. That it can not be removed changes nothing about the error.
+            let _ = fs::remove_dir_all(out);
+            Err(error)
+        }
+    }
+}
+
+fn fill(parts: &[Part], folder: &RunFolder) -> Result<()> {
+    let first = parts.first().context("there is no shard to join")?;
     let plan = first.folder.plan();
     let text = fs::read(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
     write_whole(&folder.plan(), &text)?;
     let origin_unix_ns = origin_unix_ns(parts);
     let dictionary = journal::dictionary(parts);
-    rows::exchanges(parts, origin_unix_ns, &folder)?;
-    let spans = rows::spans(parts, origin_unix_ns, &dictionary, &folder)?;
+    rows::exchanges(parts, origin_unix_ns, folder)?;
+    let spans = rows::spans(parts, origin_unix_ns, &dictionary, folder)?;
     // Last: without a journal it is no run folder, so that half of one is not taken for a whole.
-    journal::write(parts, origin_unix_ns, &dictionary, &spans, &folder)?;
-    Ok(folder)
+    journal::write(parts, origin_unix_ns, &dictionary, &spans, folder)
 }
 
 /// Unix nanoseconds at zero of the joined run's clock: so that no shard's moment is before it.

@@ -2,6 +2,7 @@
 
 mod objects;
 mod permissions;
+mod pods;
 mod report;
 mod target;
 mod traces;

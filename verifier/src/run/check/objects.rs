@@ -1,11 +1,12 @@
 //! The service's objects in the cluster, as they stand: each read once, what is wrong with it said.
 
+use super::pods;
 use super::report::Report;
 use crate::plan::Cluster;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ListParams;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -25,15 +26,15 @@ impl Objects<'_> {
             return;
         }
         self.deployment(report).await;
-        self.pods(report, &self.names.label, "the service").await;
+        pods::check(self, report, &self.names.label, "the service").await;
         self.hpa(report).await;
         self.metrics(report).await;
         self.budget(report).await;
         let collector = &self.names.collector_label;
-        self.pods(report, collector, "the collector").await;
+        pods::check(self, report, collector, "the collector").await;
     }
 
-    fn api<K>(&self) -> Api<K>
+    pub(super) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,
         K::DynamicType: Default,
@@ -114,42 +115,6 @@ impl Objects<'_> {
         resources(&found, report);
     }
 
-    async fn pods(&self, report: &mut Report, label: &str, whose: &str) {
-        let labelled = ListParams::default().labels(label);
-        let pods = match self.api::<Pod>().list(&labelled).await {
-            Ok(pods) => pods.items,
-            Err(error) => {
-                let what = format!("pods of {whose} ({label}): {}", words(&error));
-                return report.failed(&what, READ);
-            }
-        };
-        let living = pods
-            .iter()
-            .filter(|p| p.metadata.deletion_timestamp.is_none());
-        let living: Vec<&Pod> = living.collect();
-        let idle: Vec<String> = { living.iter().filter(|pod| !ready(pod)) }
-            .map(|pod| format!("{} ({})", pod.name_any(), why_not_ready(pod)))
-            .collect();
-        let what = format!(
-            "pods of {whose} ({label}): {} of {} ready{}",
-            living.len() - idle.len(),
-            living.len(),
-            restarts(&living)
-        );
-        let advice = match idle.as_slice() {
-            [] => format!(
-                "there are none: see cluster labels in the plan, and kubectl -n {} get pods --show-labels",
-                self.names.namespace
-            ),
-            idle => format!(
-                "not ready: {}; kubectl -n {} describe pod NAME",
-                idle.join(", "),
-                self.names.namespace
-            ),
-        };
-        report.hold(!living.is_empty() && idle.is_empty(), &what, &advice);
-    }
-
     async fn hpa(&self, report: &mut Report) {
         let name = &self.names.hpa;
         let Some(hpa) = { self.get::<HorizontalPodAutoscaler>(report, name, "hpa") }.await else {
@@ -173,16 +138,18 @@ impl Objects<'_> {
         );
         let conditions = status.conditions.unwrap_or_default();
         let active = conditions.iter().find(|c| c.type_ == "ScalingActive");
-        let said = active.map_or_else(
-            || "it has not looked yet".to_owned(),
-            |c| {
-                format!(
-                    "{} {}",
-                    c.reason.as_deref().unwrap_or_default(),
-                    c.message.as_deref().unwrap_or_default()
-                )
-            },
-        );
+        let said = active.map(|c| {
+            let (reason, message) = (c.reason.clone(), c.message.clone());
+            match c.status.as_str() {
+                "True" => reason.unwrap_or_default(),
+                _ => format!(
+                    "{}: {}",
+                    reason.unwrap_or_default(),
+                    message.unwrap_or_default()
+                ),
+            }
+        });
+        let said = said.unwrap_or_else(|| "it has not looked yet".to_owned());
         report.hold(
             active.is_some_and(|c| c.status == "True"),
             &format!("HPA {name} has its metrics: {said}"),
@@ -253,7 +220,8 @@ impl Objects<'_> {
     }
 }
 
-const READ: &str = "the Role verifier-read allows it (k8s/components/verifier-access/read.yaml)";
+pub(super) const READ: &str =
+    "the Role verifier-read allows it (k8s/components/verifier-access/read.yaml)";
 
 /// Requests that the HPA needs, and no limit.
 fn resources(deployment: &Deployment, report: &mut Report) {
@@ -280,42 +248,6 @@ fn resources(deployment: &Deployment, report: &mut Report) {
         "every container of the service asks for CPU",
         &format!("{unasked} does not: an HPA on CPU utilisation scales nothing then"),
     );
-}
-
-fn ready(pod: &Pod) -> bool {
-    let conditions = pod
-        .status
-        .iter()
-        .flat_map(|s| s.conditions.iter().flatten());
-    { conditions }.any(|c| c.type_ == "Ready" && c.status == "True")
-}
-
-/// In a word or two: of a container that waits, or of the condition that is not true.
-fn why_not_ready(pod: &Pod) -> String {
-    let status = pod.status.clone().unwrap_or_default();
-    let containers = status.container_statuses.unwrap_or_default();
-    let waiting = containers
-        .into_iter()
-        .find_map(|c| c.state?.waiting?.reason);
-    let conditions = status.conditions.unwrap_or_default();
-    let unscheduled = conditions
-        .into_iter()
-        .find(|c| c.type_ == "PodScheduled" && c.status != "True");
-    let unscheduled = unscheduled.and_then(|c| c.message);
-    { waiting.or(unscheduled).or(status.phase) }.unwrap_or_else(|| "no status".to_owned())
-}
-
-fn restarts(pods: &[&Pod]) -> String {
-    let containers = pods.iter().flat_map(|pod| {
-        let status = pod.status.as_ref();
-        status
-            .and_then(|s| s.container_statuses.clone())
-            .unwrap_or_default()
-    });
-    match containers.map(|c| c.restart_count).sum::<i32>() {
-        0 => String::new(),
-        restarts => format!(", {restarts} restarts of containers so far"),
-    }
 }
 
 /// An error of the API, without its JSON.

@@ -7,8 +7,7 @@ use kube::Client;
 
 /// Asks for each.
 pub(super) async fn check(client: &Client, namespace: &str, faults: &[Fault], report: &mut Report) {
-    let watching = Watching::needs();
-    match missing(client, namespace, &watching).await {
+    match missing(client, namespace, &watching()).await {
         Err(error) => return report.not_checked("permissions", &format!("{error:#}")),
         Ok(missing) => report.hold(
             missing.is_empty(),
@@ -49,40 +48,28 @@ const ALL: [Action; 8] = [
     Action::Cordon,
 ];
 
-struct Watching;
-
-impl Watching {
-    /// As run/cluster asks for them; nodes, which belong to no namespace, are no loss without a role.
-    fn needs() -> Vec<Need> {
-        let both = |group, resource| {
-            ["list", "watch"].map(|verb| Need {
-                role: Role::Read,
-                verb,
-                group,
-                resource,
-            })
-        };
-        let mut needs: Vec<Need> = [
-            both("", "pods"),
-            both("", "events"),
-            both("apps", "deployments"),
-            both("apps", "replicasets"),
-            both("autoscaling", "horizontalpodautoscalers"),
-            both("discovery.k8s.io", "endpointslices"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let one = |verb, group, resource| Need {
-            role: Role::Read,
-            verb,
-            group,
-            resource,
-        };
-        needs.push(one("get", "", "pods/log"));
-        needs.push(one("list", "metrics.k8s.io", "pods"));
-        needs
-    }
+/// As run/cluster asks for them; nodes, which belong to no namespace, are no loss without a role.
+fn watching() -> Vec<Need> {
+    let read = |verb, group, resource| Need {
+        role: Role::Read,
+        verb,
+        group,
+        resource,
+    };
+    let watched = [
+        ("", "pods"),
+        ("", "events"),
+        ("apps", "deployments"),
+        ("apps", "replicasets"),
+        ("autoscaling", "horizontalpodautoscalers"),
+        ("discovery.k8s.io", "endpointslices"),
+    ];
+    let listed = watched.map(|(group, resource)| read("list", group, resource));
+    let followed = watched.map(|(group, resource)| read("watch", group, resource));
+    let mut needs: Vec<Need> = listed.into_iter().chain(followed).collect();
+    needs.push(read("get", "", "pods/log"));
+    needs.push(read("list", "metrics.k8s.io", "pods"));
+    needs
 }
 
 fn may_not(missing: &[Need], else_: &str) -> String {

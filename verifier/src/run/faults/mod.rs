@@ -252,17 +252,13 @@ fn timed(plan: &Plan) -> Vec<Timed> {
     timed.collect()
 }
 
-/// Faults of processes are for those that the verifier starts, faults of a cluster for a target that is in it.
+/// Faults of processes are for those that the verifier starts.
 fn fits(plan: &Plan, started_here: bool) -> Result<()> {
     for fault in &plan.faults {
         let (name, action) = (&fault.name, fault.action.word());
         ensure!(
             !fault.action.of_processes() || started_here,
-            "fault {name:?}: {action} is for replicas that the verifier starts itself: leave out --url, or run with --no-faults"
-        );
-        ensure!(
-            fault.action.of_processes() || !started_here,
-            "fault {name:?}: {action} hits a Deployment, and the load would go to a service that is started here: name the Deployment's address with --url, or run with --no-faults"
+            "fault {name:?}: {action} is for replicas that the verifier starts itself, and the target is elsewhere (--url, or the plan's [cluster]): leave that out, or run with --no-faults"
         );
     }
     Ok(())

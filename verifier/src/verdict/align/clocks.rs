@@ -79,8 +79,8 @@ fn best_ns(shards: &[Option<SenderOffset>], shard: usize) -> i64 {
     offset.map_or(0, |offset| offset.best_ns())
 }
 
-/// A shard's requests are those whose number leaves its index.
-fn shard_of(seq: u64, count: usize) -> usize {
+/// Of so many shards, the one whose request it is; 0 where there are none.
+pub fn shard_of(seq: u64, count: usize) -> usize {
     usize::try_from(seq % count.max(1) as u64).unwrap_or(0)
 }
 

@@ -206,7 +206,7 @@ pub struct ApiClock {
 }
 
 impl ApiClock {
-    fn to_run(&self, unix_ns: u64) -> i64 {
+    fn to_run(self, unix_ns: u64) -> i64 {
         unix_ns.cast_signed() - self.origin_unix_ns.cast_signed() - self.ahead_ns
     }
 
@@ -358,7 +358,7 @@ impl PodLife {
         if let Some(how) = new_end {
             let finished = { how.finished_unix_ns }.map(|unix_ns| clock.bounds(unix_ns, at_ns));
             // One that ended before the run is of no account.
-            if !{ how.finished_unix_ns }.is_some_and(|unix_ns| clock.to_run(unix_ns) < 0) {
+            if { how.finished_unix_ns }.is_none_or(|unix_ns| clock.to_run(unix_ns) >= 0) {
                 self.ends.push(End {
                     how: how.clone(),
                     at: finished.unwrap_or(Bounds::exactly(at_ns)),

@@ -5,7 +5,7 @@ mod clocks;
 pub mod cluster;
 mod trace;
 
-pub use clocks::{Clocks, SenderOffset};
+pub use clocks::{Clocks, SenderOffset, shard_of};
 pub use trace::{Fault, Trace, with_repeats};
 
 use crate::plan::{ExpectedSpan, Plan, Stage};
@@ -178,6 +178,21 @@ impl<'a> Timeline<'a> {
                 }
                 _ => None,
             })
+    }
+
+    /// When the stage's load began in each shard that the run was joined of; of a run of one verifier, its own start.
+    pub fn stage_starts_ns(&self, index: usize) -> Vec<u64> {
+        let joined = self.observations().filter_map(|o| match o {
+            Observation::ShardJoined(joined) => Some(&joined.stage_starts_ns),
+            _ => None,
+        });
+        // One that did not come to the stage has no requests in it either.
+        let of_shards = joined.map(|starts| starts.get(index).copied().unwrap_or(0));
+        let of_shards: Vec<u64> = of_shards.collect();
+        match of_shards.is_empty() {
+            true => self.stage_start_ns(index).into_iter().collect(),
+            false => of_shards,
+        }
     }
 
     /// When the stage's load had ended, on the run's clock; `None` if it did not.

@@ -1,7 +1,7 @@
 //! What became of a stage's planned requests, and how many were answered per second.
 
-use crate::record::Outcome;
-use crate::verdict::align::Timeline;
+use crate::record::{Exchange, Outcome};
+use crate::verdict::align::{Timeline, shard_of};
 use crate::verdict::outcome::Exchanges;
 
 /// Counts a stage's exchanges, or those of one of its tasks.
@@ -43,17 +43,23 @@ pub(super) fn duration_seconds(timeline: &Timeline<'_>, stage: usize) -> f64 {
     planned.min(last_ns.saturating_sub(start_ns) as f64 / 1e9)
 }
 
-/// Answers that came within the duration, per second; `None` where none came.
+/// Answers that came within the duration, per second; `None` where none came. Each shard's duration begins with its own
+/// start, so that the rates of shards that did not begin together add up.
 pub(super) fn per_second(
     timeline: &Timeline<'_>,
     stage: usize,
     duration_seconds: f64,
     task: Option<u8>,
 ) -> Option<f64> {
-    let end_ns = timeline.stage_start_ns(stage)? + (duration_seconds * 1e9).round() as u64;
+    let starts_ns = timeline.stage_starts_ns(stage);
+    let duration_ns = (duration_seconds * 1e9).round() as u64;
+    let in_time = |e: &Exchange| {
+        let start_ns = starts_ns.get(shard_of(e.seq, starts_ns.len()));
+        start_ns.is_some_and(|start_ns| e.done_ns <= start_ns + duration_ns)
+    };
     let answered = timeline
         .exchanges(stage, task)
-        .filter(|e| e.outcome.answered() && e.done_ns <= end_ns)
+        .filter(|e| e.outcome.answered() && in_time(e))
         .count();
     (answered > 0 && duration_seconds > 0.0).then(|| answered as f64 / duration_seconds)
 }

@@ -3,7 +3,7 @@
 use super::checks::{self, SHARDS};
 use super::judgement;
 use crate::record::{Observation, Shard, ShardJoined};
-use crate::verdict::align::Timeline;
+use crate::verdict::align::{Timeline, shard_of};
 use crate::verdict::outcome::{Check, Judgement, ShardFigures};
 
 /// Shards of a joined run whose stage began further apart than this did not drive it together, seconds.
@@ -73,19 +73,25 @@ pub(super) fn of_a_part(timeline: &Timeline<'_>, checks: &mut [Check]) {
 
 /// Each shard of a joined run.
 pub(super) fn figures(timeline: &Timeline<'_>) -> Vec<ShardFigures> {
-    let count = joined(timeline).count().max(1) as u64;
+    let count = joined(timeline).count();
+    if count == 0 {
+        return Vec::new();
+    }
+    let mut planned = vec![0_u64; count];
+    for exchange in &timeline.recorded.exchanges {
+        planned[shard_of(exchange.seq, count)] += 1;
+    }
     let figures = joined(timeline).map(|shard| {
-        let clock = timeline.clocks.shards.get(usize::from(shard.index));
-        let clock = clock.copied().flatten().filter(|c| !c.contradictory());
-        let own = timeline.recorded.exchanges.iter();
-        let own = own.filter(|e| e.seq % count == u64::from(shard.index));
+        let index = usize::from(shard.index);
+        let clock = timeline.clocks.shards.get(index).copied().flatten();
+        let clock = clock.filter(|clock| !clock.contradictory());
         ShardFigures {
             index: shard.index,
             run: shard.run_id.clone(),
             host: shard.host.name.clone(),
             first_worker: shard.first_worker,
             workers: shard.workers,
-            planned: own.count() as u64,
+            planned: planned.get(index).copied().unwrap_or(0),
             spans: shard.spans,
             clock_least_ms: clock.map(|clock| clock.least_ns as f64 / 1e6),
             clock_greatest_ms: clock.map(|clock| clock.greatest_ns as f64 / 1e6),

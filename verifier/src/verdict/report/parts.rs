@@ -302,11 +302,15 @@ fn scale_up(up: &ScaleUp) -> Table {
 
 fn incidents(incidents: &[Incident]) -> Table {
     let row = |incident: &Incident| {
-        let victims: Vec<&str> = incident.victims.iter().map(|v| v.name.as_str()).collect();
+        let victims = match incident.victims.as_slice() {
+            [] => "–".to_owned(),
+            [one] => one.name.clone(),
+            [one, more @ ..] => format!("{} and {} more", one.name, more.len()),
+        };
         vec![
             incident.name.clone(),
             at(Some(&incident.at)),
-            victims.join(", "),
+            victims,
             grouped(incident.requests_lost),
             grouped(incident.spans_lost),
             at(incident.replaced_seconds.as_ref()),

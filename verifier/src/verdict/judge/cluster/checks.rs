@@ -3,6 +3,7 @@
 use crate::plan::{Metric, Plan, Threshold};
 use crate::verdict::cluster::{Cluster, Incident};
 use crate::verdict::outcome::{Check, Judgement};
+use std::collections::BTreeMap;
 
 /// Every planned fault was done.
 pub(crate) fn checks(plan: &Plan, cluster: Option<&Cluster>) -> Vec<Check> {
@@ -107,13 +108,10 @@ fn figures(threshold: &Threshold, cluster: &Cluster) -> Vec<(String, Option<f64>
 /// What of the cluster deserves a look, in sentences.
 pub(crate) fn warnings(cluster: &Cluster) -> Vec<String> {
     let mut warnings = Vec::new();
-    for gap in &cluster.gaps {
-        let to = gap
-            .to_seconds
-            .map_or("the end".to_owned(), |to| format!("{to:.0} s"));
+    for ((from, to, error), of) in gaps(cluster) {
         warnings.push(format!(
-            "{} could not be seen from {:.0} s to {to}: {}",
-            gap.of, gap.from_seconds, gap.error
+            "{} could not be seen from {from} s to {to}: {error}",
+            of.join(", ")
         ));
     }
     for trouble in &cluster.troubles {
@@ -154,4 +152,16 @@ pub(crate) fn warnings(cluster: &Cluster) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Gaps that are one: kinds by from when, to when and why.
+fn gaps(cluster: &Cluster) -> BTreeMap<(u64, String, &str), Vec<&str>> {
+    let mut gaps: BTreeMap<(u64, String, &str), Vec<&str>> = BTreeMap::new();
+    for gap in &cluster.gaps {
+        let to = gap.to_seconds;
+        let to = to.map_or_else(|| "the end".to_owned(), |to| format!("{to:.0} s"));
+        let key = (gap.from_seconds.round() as u64, to, gap.error.as_str());
+        gaps.entry(key).or_default().push(&gap.of);
+    }
+    gaps
 }

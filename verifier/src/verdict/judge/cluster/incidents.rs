@@ -8,7 +8,7 @@ use crate::verdict::align::cluster::{Bounds, FaultSeen, PodLife};
 use crate::verdict::cluster::{Fault, Incident, Moment, Replacement, Victim, Why};
 use std::collections::BTreeMap;
 
-/// Spans of requests so long before an end may have died with the process.
+/// Spans of requests so long before an end, or after it was heard of, may have died with the process.
 const UNSENT_NS: u64 = 10_000_000_000;
 
 /// An incident before it is judged.
@@ -292,7 +292,8 @@ impl Failures {
     }
 }
 
-/// When the last of the victims was gone: what is sent later can not die with them.
+/// When the last of the victims was gone, and some: a pod that is deleted by force is gone from the API before its container
+/// is, and what is sent much later can not die with it.
 fn gone_ns(seen: &Seen<'_>, case: &Case<'_>) -> u64 {
     let gone = case.victims.iter().map(|place| {
         let pod = &seen.cluster.pods[*place];
@@ -301,7 +302,7 @@ fn gone_ns(seen: &Seen<'_>, case: &Case<'_>) -> u64 {
     });
     let gone: Option<Vec<Bounds>> = gone.collect();
     let last = gone.and_then(|all| all.into_iter().map(|bounds| bounds.latest_ns).max());
-    last.unwrap_or(u64::MAX)
+    last.map_or(u64::MAX, |last| last + UNSENT_NS)
 }
 
 /// Expected spans of answered exchanges, sent between the two moments, that did not come.

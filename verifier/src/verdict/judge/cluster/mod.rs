@@ -111,15 +111,13 @@ fn moment(bounds: Bounds) -> Moment {
 impl Seen<'_> {
     /// The stage under way at that moment: begun, and not ended.
     fn stage_at(&self, at_ns: u64) -> Option<usize> {
-        let stages = 0..self.timeline.plan.stages.len();
+        let mut stages = 0..self.timeline.plan.stages.len();
         let begun = |stage: &usize| {
-            self.timeline
-                .stage_start_ns(*stage)
-                .is_some_and(|from| from <= at_ns)
+            let start_ns = self.timeline.stage_start_ns(*stage);
+            start_ns.is_some_and(|from| from <= at_ns)
         };
         stages
-            .filter(begun)
-            .next_back()
+            .rfind(begun)
             .filter(|stage| at_ns < self.stage_end_ns(*stage))
     }
 

@@ -167,11 +167,14 @@ fn load_step(seen: &Seen<'_>, raise: &Raise, load_ns: Option<u64>) -> Step {
         None => "no load was under way".to_owned(),
         Some(stage) => {
             let load = &seen.timeline.plan.stages[stage].load;
+            let kind = match load.kind() {
+                "rate" => "requests/s",
+                kind => kind,
+            };
             format!(
-                "stage {} began: {} {}",
+                "stage {} began: {} {kind}",
                 seen.stage_name(stage),
-                load.size(),
-                load.kind()
+                load.size()
             )
         }
     };
