@@ -43,15 +43,22 @@ impl Failure {
                  not renewed by itself; put a new one into the file, and the watch goes on"
                     .to_owned(),
             ),
-            403 => Failure::Refused(format!(
-                "{said}. The Roles in k8s/components/verifier-access allow it; nodes are the whole cluster's, and need a ClusterRole"
-            )),
+            403 => Failure::Refused(format!("{said}. {}", allowed_by(said))),
             404 | 405 => Failure::Absent(format!("the API server has no such resource ({said})")),
             410 => Failure::Forgotten(format!(
                 "the API server has forgotten what came between (410 Gone: {said})"
             )),
             code => Failure::Broken(format!("the API server answered {code}: {said}")),
         }
+    }
+}
+
+/// What would allow it.
+fn allowed_by(said: &str) -> &'static str {
+    if said.contains("cluster scope") {
+        "It is the whole cluster's, and takes a ClusterRole: k8s/components/verifier-access has one"
+    } else {
+        "A Role in k8s/components/verifier-access allows it"
     }
 }
 
