@@ -193,10 +193,10 @@ pub struct Usage {
 }
 
 /// An event.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventLine {
-    /// When it was heard of, milliseconds on the run's clock.
-    pub at_ms: u64,
+    /// When it was heard of.
+    pub at_seconds: f64,
     /// `Normal`, `Warning`.
     pub level: String,
     /// In one word.

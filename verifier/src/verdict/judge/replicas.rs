@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 const STARVED: f64 = 0.25;
 /// With a fair share of fewer requests, chance alone may starve a replica.
 const FEWEST: f64 = 20.0;
+/// With less of the answers' senders known, nobody is called starved.
+const KNOWN: f64 = 0.95;
 /// Slices of a stage.
 const TENTHS: usize = 10;
 
@@ -81,8 +83,10 @@ pub(super) fn shares(
         return Vec::new();
     };
     let mut counts: BTreeMap<&str, [u64; TENTHS]> = BTreeMap::new();
+    let mut answered = 0_u32;
     let tenth_ns = (duration_seconds * 1e9 / TENTHS as f64).max(1.0);
     for (exchange, spans) in timeline.stage(stage).filter(|(e, _)| e.outcome.answered()) {
+        answered += 1;
         if let Some(source) = server(timeline, exchange, spans) {
             let tenth = exchange.sent_ns.saturating_sub(start_ns) as f64 / tenth_ns;
             counts.entry(source).or_default()[(tenth as usize).min(TENTHS - 1)] += 1;
@@ -104,6 +108,8 @@ pub(super) fn shares(
         all[TENTHS / 2..].iter().sum::<u64>(),
         all.iter().sum::<u64>(),
     );
+    // Whose traces are missing may have served what seems to be nobody's.
+    let known = many as f64 >= KNOWN * f64::from(answered);
     let fair = half as f64 / counts.keys().filter(|s| ready(s)).count().max(1) as f64;
     let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
     let replicas = counts.into_iter().map(|(source, by_tenth)| {
@@ -117,7 +123,7 @@ pub(super) fn shares(
             share_by_tenth: tenths.map(|(part, of)| share(*part, of)).collect(),
             second_half_share: share(late, half),
             ready,
-            starved: ready && fair >= FEWEST && (late as f64) < STARVED * fair,
+            starved: known && ready && fair >= FEWEST && (late as f64) < STARVED * fair,
         }
     });
     replicas.collect()

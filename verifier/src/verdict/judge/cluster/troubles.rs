@@ -164,7 +164,7 @@ const EVENTS: usize = 100;
 /// The events, as they were heard of.
 pub(super) fn event_lines(seen: &Seen<'_>) -> Vec<EventLine> {
     let lines = events_of(seen).map(|(at_ns, event)| EventLine {
-        at_ms: at_ns / 1_000_000,
+        at_seconds: at_ns as f64 / 1e9,
         level: event.level.clone(),
         reason: event.reason.clone(),
         object: format!("{} {}", event.object_kind, event.object),

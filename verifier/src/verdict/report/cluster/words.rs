@@ -149,7 +149,7 @@ pub(super) fn events(out: &mut String, cluster: &Cluster, of: impl Fn(&EventLine
         .filter(|event| of(event))
         .map(|event| {
             vec![
-                seconds(event.at_ms as f64 / 1e3),
+                seconds(event.at_seconds),
                 event.level.clone(),
                 event.reason.clone(),
                 event.object.clone(),
