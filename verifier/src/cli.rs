@@ -224,7 +224,7 @@ pub struct RunArgs {
 /// `verifier check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The plan to be run: its [cluster], and the permissions that its faults need [default: the usual names, every fault]
+    /// The plan to be run: its cluster, and the permissions that its faults need [default: the usual names, every fault]
     pub plan: Option<String>,
 
     /// The target; without it the cluster's Service
