@@ -23,6 +23,8 @@ def every_run(verdict, folder):
     yield "every fault was done", all(fault["at_seconds"] is not None for fault in cluster["faults"])
     for name in REPORTS:
         yield f"{name} is there", (folder / name).stat().st_size > 1000
+    for name in ("legacy/wrk_test_results.txt", "legacy/locust_test_results.txt", "opentelemetry_traces/trace_list.txt"):
+        yield f"{name} is there", (folder / name).exists()
     for pod in cluster["pods"]:
         order = [pod[name] for name in ("created", "scheduled", "started", "ready", "endpoint", "first_served")]
         seen = [moment for moment in order if moment]
@@ -116,8 +118,22 @@ def beyond_capacity(verdict):
     yield "whoever raised the scale is named", any(up["cause"] == "scale-to-20" for up in cluster["scale_ups"])
 
 
+def guide(verdict):
+    yield "twelve stages and more were run", len(verdict["stages"]) >= 12
+    names = {incident["name"] for incident in verdict["cluster"]["incidents"]}
+    yield f"pods were lost: {names}", len(names) >= 2
+    yield "every stage's books balance", all(
+        check["outcome"] == "pass" for check in verdict["checks"] if check["name"] == "books_balance")
+
+
 def without(what, verdict):
     """A run on whose way something was taken away: it says so, and is judged on the rest."""
+    if what == "process":
+        yield from without_process(verdict)
+        return
+    if what == "reason":
+        yield from without_reason(verdict)
+        return
     gaps = {gap["of"]: gap for gap in verdict["cluster"]["gaps"]}
     lost = {
         "api-server": {"pods", "Deployment", "EndpointSlices"},
@@ -138,6 +154,30 @@ def without(what, verdict):
     yield "the load was judged", verdict["outcome"] == "pass"
 
 
+def without_process(verdict):
+    """A container that was killed: an incident that nobody planned, counted as the client saw it."""
+    incidents = verdict["cluster"]["incidents"]
+    yield f"one incident: {incidents}", len(incidents) == 1
+    incident = incidents[0]
+    yield "nobody planned it, and it is named", incident["action"] is None and incident["name"] == "Error"
+    yield "exit code 137", "137" in incident["victims"][0]["ended"]
+    yield "its own pod is its replacement", incident["replacements"][0]["name"] == incident["victims"][0]["name"]
+    yield "it was recovered from", incident["recovery_seconds"] is not None
+    failed = sum(stage["exchanges"]["planned"] - stage["exchanges"]["ok"] for stage in verdict["stages"])
+    yield f"{failed} requests lost", incident["requests_lost"] == failed
+    missing = sum(stage["traces"]["spans_missing"] for stage in verdict["stages"])
+    yield f"{missing} spans lost", incident["spans_lost"] == missing
+
+
+def without_reason(verdict):
+    """Pods that could not start: each named rightly, and no request failed."""
+    reasons = {trouble["reason"] for trouble in verdict["cluster"]["troubles"]}
+    images = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"}
+    yield f"an image that is not there, in {reasons}", bool(images & reasons)
+    yield f"a container that ends again and again, in {reasons}", "CrashLoopBackOff" in reasons
+    yield "nobody noticed", verdict["outcome"] == "pass"
+
+
 def main():
     plan, folder = sys.argv[1], Path(sys.argv[2])
     verdict = json.loads((folder / "verdict.json").read_text())
@@ -145,7 +185,7 @@ def main():
         started = next(line for line in map(json.loads, journal) if line["kind"] == "run_started")
     verdict["cluster"]["_origin_unix_seconds"] = started["origin_unix_ns"] / 1e9
     of_plan = {"scale-out": scale_out, "pod-loss": pod_loss, "rolling-update": rolling_update,
-               "beyond-capacity": beyond_capacity}
+               "beyond-capacity": beyond_capacity, "guide": guide}
     if plan.startswith("without-"):
         told = list(without(plan.removeprefix("without-"), verdict))
     else:
