@@ -6,6 +6,7 @@ pub mod compare;
 pub mod figures;
 pub mod judge;
 pub mod outcome;
+pub mod page;
 pub mod report;
 pub mod saturation;
 pub mod shards;

@@ -5,21 +5,30 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-/// Answers one request at a time, each after five milliseconds: at most 200 a second.
-fn slow_server() -> String {
+/// What it takes without a pause, requests per second.
+const RATE: f64 = 200.0;
+/// What it takes beyond that in one go. A probe of 0.6 s at 226/s is 16 above the rate, one at 269/s is 41: the search
+/// probes no rate so near to the edge that a busy machine decides.
+const BURST: f64 = 28.0;
+
+/// How many requests the server has taken and not paid off yet, and as of when.
+type Bucket = Mutex<(f64, Instant)>;
+
+/// Answers 503 to whatever exceeds its rate and burst.
+fn limited_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let turn = Arc::new(Mutex::new(()));
+    let bucket = Arc::new(Mutex::new((0.0, Instant::now())));
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let turn = Arc::clone(&turn);
-            std::thread::spawn(move || serve(stream, &turn));
+            let bucket = Arc::clone(&bucket);
+            std::thread::spawn(move || serve(stream, &bucket));
         }
     });
     url
 }
 
-fn serve(mut stream: TcpStream, turn: &Mutex<()>) {
+fn serve(mut stream: TcpStream, bucket: &Bucket) {
     let mut request = Vec::new();
     let mut part = [0; 1024];
     while let Ok(read @ 1..) = stream.read(&mut part) {
@@ -28,19 +37,26 @@ fn serve(mut stream: TcpStream, turn: &Mutex<()>) {
             continue;
         }
         request.clear();
-        {
-            let _turn = turn.lock().unwrap();
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
-        if stream.write_all(answer).is_err() {
+        let status = if taken(bucket) { "200 OK" } else { "503 Full" };
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}");
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }
 }
 
+fn taken(bucket: &Bucket) -> bool {
+    let mut bucket = bucket.lock().unwrap();
+    let now = Instant::now();
+    let paid = now.duration_since(bucket.1).as_secs_f64() * RATE;
+    *bucket = ((bucket.0 - paid).max(0.0), now);
+    let room = bucket.0 + 1.0 <= BURST;
+    bucket.0 += f64::from(u8::from(room));
+    room
+}
+
 const SEARCH: &str = "
-    thresholds = ['error_rate==0', 'p50<60ms']
+    thresholds = ['error_rate==0']
     [request]\nmethod = 'GET'\npath = '/'\nheaders = {}\nbodies = ['']
     [traces]\nspans = []
     [search]\nstart_rate = 40.0\nprobe = '600ms'\nprecision = 0.4\nrepeats = 2\nconnections = 8\n";
@@ -49,7 +65,7 @@ const SEARCH: &str = "
 fn the_knee_is_found_recorded_and_judged_again() {
     let folder = TempDir::new().unwrap();
     let plan = plan(&folder, &format!("name = 'knee'\n{SEARCH}"));
-    let output = run_at(&folder, &slow_server(), &[&plan]);
+    let output = run_at(&folder, &limited_server(), &[&plan]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let verdict = verdict(&folder);
     assert_books_balance(&verdict);
@@ -62,7 +78,9 @@ fn the_knee_is_found_recorded_and_judged_again() {
     assert!((40.0..=500.0).contains(&rate), "{answer:#}");
     assert!(rate < upper && upper / rate <= 1.4, "{answer:#}");
     assert_eq!(answer["limit"], "target");
-    assert!(answer["confidence"].as_f64().unwrap() >= 0.5, "{answer:#}");
+    // How sure it is rests on what the machine did meanwhile; the figure itself is held by the judge's own tests.
+    let confidence = answer["confidence"].as_f64().unwrap();
+    assert!(confidence > 0.0 && confidence < 1.0, "{answer:#}");
     let probes = answer["probes"].as_array().unwrap();
     assert_eq!(probes.len(), verdict["stages"].as_array().unwrap().len());
     assert_eq!(verdict["stages"][0]["requested_per_second"], 40.0);
@@ -88,7 +106,7 @@ fn the_knee_is_found_recorded_and_judged_again() {
 fn a_search_that_is_stopped_is_judged_on_the_probes_that_it_made() {
     let folder = TempDir::new().unwrap();
     let plan = plan(&folder, &format!("name = 'knee'\n{SEARCH}"));
-    let url = slow_server();
+    let url = limited_server();
     let mut child = verifier(
         &folder,
         &[
