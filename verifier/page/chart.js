@@ -5,8 +5,8 @@ import { drawMarkers, drawStages, drawThresholds } from './marks.js';
 import { color, onTheme } from './theme.js';
 import { thinned } from './thin.js';
 
-/** @typedef {{label: string, color: string, dash?: number[], width?: number, step?: boolean, bars?: boolean, values: Column,
- *   format: (value: Maybe) => string, right?: boolean, note?: string}} Curve */
+/** @typedef {{label: string, color: string, dash?: number[], width?: number, step?: boolean, values: Column,
+ *   format: (value: Maybe) => string, right?: boolean, span?: boolean, note?: string}} Curve */
 /** @typedef {{id: string, title: string, unit: string, note?: string, xs: number[], curves: Curve[], height?: number,
  *   stages?: StageLine[], named?: boolean, markers?: Marker[], thresholds?: import('./marks.js').Threshold[], end?: number,
  *   group: string, log?: boolean, yLog?: boolean, xFormat: (value: number) => string, top?: number}} Chart */
@@ -108,7 +108,7 @@ function seriesOf(curve) {
   const path = curve.step ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
   return {
     label: curve.label, scale: curve.right ? 'right' : 'y', stroke: () => color(curve.color), width: curve.width ?? 1.75,
-    ...(curve.dash ? { dash: curve.dash } : {}), ...(path ? { paths: path } : {}), spanGaps: false,
+    ...(curve.dash ? { dash: curve.dash } : {}), ...(path ? { paths: path } : {}), spanGaps: curve.span ?? false,
     points: { show: (self, _, first, last) => last - first < 3 && self.data[0].length < 4 },
   };
 }

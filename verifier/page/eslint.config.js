@@ -12,7 +12,6 @@ const own = {
   'no-restricted-syntax': ['error',
     { selector: 'ExportDefaultDeclaration', message: 'named exports only' },
     { selector: 'ImportNamespaceSpecifier', message: 'import by name' },
-    { selector: 'ImportSpecifier[imported.name!=local.name]', message: 'keep the name' },
     { selector: 'ExportNamedDeclaration[declaration=null]', message: 'export where it is declared' },
     { selector: 'ImportExpression', message: 'static imports only' }],
 };
