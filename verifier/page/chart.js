@@ -9,7 +9,7 @@ import { thinned } from './thin.js';
  *   format: (value: Maybe) => string, right?: boolean, span?: boolean, note?: string}} Curve */
 /** @typedef {{id: string, title: string, unit: string, note?: string, xs: number[], curves: Curve[], height?: number,
  *   stages?: StageLine[], named?: boolean, markers?: Marker[], thresholds?: import('./marks.js').Threshold[], end?: number,
- *   group: string, log?: boolean, yLog?: boolean, xFormat: (value: number) => string, top?: number}} Chart */
+ *   group: string, log?: boolean, yLog?: boolean, xFormat: (value: number) => string, whole?: boolean}} Chart */
 /** @typedef {{plot: uPlot, chart: Chart, shape: string, anchor: number | null, hidden: Set<string>}} Drawn */
 
 /** @type {Map<HTMLElement, Drawn>} */
@@ -95,12 +95,16 @@ function tick(value) {
   return String(Number(value.toPrecision(4)));
 }
 
-/** From zero to a little above the highest, and to a threshold that is not far above.
- * @param {number | null} max @param {Chart} chart @returns {[number, number]} */
-function yRange(max, chart) {
+/** From zero, or from a round figure below the lowest where a chart is of shares near the whole, to a little above the
+ * highest, and to a threshold that is not far above. @param {number | null} min @param {number | null} max @param {Chart} chart @returns {[number, number]} */
+function yRange(min, max, chart) {
+  if (chart.whole) {
+    const floor = [99.9, 99, 90, 50].find((level) => (min ?? 0) >= level) ?? 0;
+    return [floor, 100 + (100 - floor) * 0.06];
+  }
   const lines = (chart.thresholds ?? []).map((line) => line.value).filter((value) => value < 2.5 * (max ?? 0));
   const top = Math.max(max ?? 0, ...lines);
-  return [0, chart.top ?? (top > 0 ? top * 1.08 : 1)];
+  return [0, top > 0 ? top * 1.08 : 1];
 }
 
 /** @param {Curve} curve @returns {uPlot.Series} */
@@ -121,10 +125,10 @@ function build(el, chart, hidden) {
   /** @type {uPlot.Options} */
   const options = {
     width: Math.max(200, el.clientWidth || 600), height: chart.height ?? 180, legend: { show: false },
-    padding: [14, chart.curves.some((curve) => curve.right) ? 0 : 12, 0, 0], axes: axes(chart, current),
+    padding: [14, chart.curves.some((curve) => curve.right) ? 0 : chart.log ? 28 : 12, 0, 0], axes: axes(chart, current),
     scales: {
       x: { time: false, auto: false, distr: chart.log ? 3 : 1 },
-      y: chart.yLog ? { distr: 3 } : { range: (_, __, max) => yRange(max, one.chart) },
+      y: chart.yLog ? { distr: 3 } : { range: (_, min, max) => yRange(min, max, one.chart) },
       right: { range: (_, __, max) => [0, Math.max(1, max ?? 0) * 1.08] },
     },
     cursor: {
@@ -181,7 +185,7 @@ function spoken(one) {
 
 /** Arrows read, with Shift they brush, Enter zooms, plus and minus zoom, Escape shows everything.
  * @param {HTMLElement} el @param {KeyboardEvent} event */
-function onKey(el, event) {
+function onChartKey(el, event) {
   const one = drawn.get(el);
   if (!one || event.ctrlKey || event.metaKey || event.altKey) return;
   const xs = one.plot.data[0];
@@ -256,7 +260,7 @@ export function toggleCurve(el, label) {
 export const chartWidget = {
   mount(el, /** @type {Chart} */ chart) {
     drawn.set(el, build(el, chart, new Set()));
-    el.onkeydown = (event) => onKey(el, event);
+    el.onkeydown = (event) => onChartKey(el, event);
     sizes.observe(el);
   },
   update(el, /** @type {Chart} */ chart) {
