@@ -92,7 +92,7 @@ function tick(value) {
   const size = Math.abs(value);
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
   if (size >= 1e4) return `${Number((value / 1e3).toPrecision(3))}k`;
-  return String(Number(value.toPrecision(4)));
+  return String(Number(value.toPrecision(5)));
 }
 
 /** From zero, or from a round figure below the lowest where a chart is of shares near the whole, to a little above the

@@ -38,7 +38,9 @@ function steps(one) {
     ]),
   ];
   // What never happened and says nothing is left out.
-  return all.filter((step) => step.at || step.evidence).sort((a, b) => (a.at?.earliest_seconds ?? Infinity) - (b.at?.earliest_seconds ?? Infinity));
+  const [first, ...rest] = all.filter((step) => step.at || step.evidence);
+  rest.sort((a, b) => (a.at?.latest_seconds ?? Infinity) - (b.at?.latest_seconds ?? Infinity));
+  return first ? [first, ...rest] : rest;
 }
 
 /** @param {Incident} one @param {number} index */

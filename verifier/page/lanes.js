@@ -53,9 +53,9 @@ export function momentSteps(steps, label) {
   const margin = Math.max(0.05, (last - first) * 0.04);
   const axis = { from: first - margin, to: last + margin };
   return h('div', { class: 'lanes steps', role: 'group', 'aria-label': label },
-    axisRow(axis, (at) => `${Number(at.toFixed(2))} s`, 6),
-    steps.map((step) => h('div', { class: 'step', key: step.name },
+    h('div', { class: 'step told' }, axisRow(axis, (at) => `${Number(at.toFixed(2))} s`, 6), h('p', { class: 'evidence' })),
+    steps.map((step) => h('div', { class: 'step told', key: step.name },
       lane(axis, step.name, step.at ? [{ from: step.at.earliest_seconds, to: step.at.latest_seconds, kind: 'moment', label: moment(step.at) }] : [],
         h('span', step.path ? { 'data-path': step.path, 'data-value': JSON.stringify(step.at ?? null) } : null, moment(step.at))),
-      step.evidence ? h('p', { class: 'note evidence' }, step.evidence) : null)));
+      h('p', { class: 'note evidence' }, step.evidence))));
 }

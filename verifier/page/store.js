@@ -3,7 +3,7 @@
 /** What the reader has chosen. */
 /** @typedef {{tab: string, times: 'latency_ms' | 'service_time_ms', sort: Record<string, {by: string, down: boolean}>,
  *   trace: string | null, failedOnly: boolean, atLeastMs: number, why: string, more: boolean, message: string | null,
- *   errors: string | null, form: Record<string, string>, starting: boolean, showForm: boolean, bar: string | null}} Choices */
+ *   errors: string | null, form: Record<string, string>, starting: boolean, showForm: boolean, bar: string | null, allTraces: boolean}} Choices */
 /** @typedef {{page: RunPage | null, frozen: boolean, sections: boolean, connection: 'opening' | 'open' | 'lost',
  *   plans: PlanLine[], runs: RecordedRun[], waterfalls: Map<string, Waterfall | string>, choices: Choices}} Model */
 
@@ -12,7 +12,7 @@ export const model = {
   page: null, frozen: false, sections: false, connection: 'opening', plans: [], runs: [], waterfalls: new Map(),
   choices: {
     tab: 'statistics', times: 'latency_ms', sort: {}, trace: null, failedOnly: false, atLeastMs: 0, why: '', more: false,
-    message: null, errors: null, form: {}, starting: false, showForm: false, bar: null,
+    message: null, errors: null, form: {}, starting: false, showForm: false, bar: null, allTraces: false,
   },
 };
 

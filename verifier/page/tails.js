@@ -1,7 +1,7 @@
 // Parts of the latency in, stacked bars out: where the time of the slow requests goes, beside the median's.
 
 import { h } from './dom.js';
-import { count, duration, words } from './format.js';
+import { count, difference, duration, words } from './format.js';
 
 /** Cards that are open at once; a search has many stages. */
 const FIRST_CARDS = 6;
@@ -30,8 +30,8 @@ function card(stage, index, tail) {
       h('tbody', null, tail.parts.map((part, row) => h('tr', { key: part.name },
         h('th', { scope: 'row' }, h('span', { class: `swatch piece-${row % 7}`, 'aria-hidden': 'true' }), words(part.name)),
         figure(`${at}.parts.${row}.p50_band_ms`, part.p50_band_ms), figure(`${at}.parts.${row}.p99_band_ms`, part.p99_band_ms),
-        h('td', { class: 'n' }, duration(part.p99_band_ms - part.p50_band_ms))))),
-      h('tfoot', null, h('tr', null, h('th', { scope: 'row' }, 'latency'), figure(`${at}.p50_band_ms`, tail.p50_band_ms), figure(`${at}.p99_band_ms`, tail.p99_band_ms), h('td', { class: 'n' }, duration(tail.p99_band_ms - tail.p50_band_ms)))))));
+        h('td', { class: 'n' }, difference(part.p99_band_ms - part.p50_band_ms))))),
+      h('tfoot', null, h('tr', null, h('th', { scope: 'row' }, 'latency'), figure(`${at}.p50_band_ms`, tail.p50_band_ms), figure(`${at}.p99_band_ms`, tail.p99_band_ms), h('td', { class: 'n' }, difference(tail.p99_band_ms - tail.p50_band_ms)))))));
 }
 
 /** @param {RunPage} page */

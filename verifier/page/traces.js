@@ -101,9 +101,13 @@ function filters(page) {
       h('option', { value: '', prop: { selected: why === '' } }, 'all'), kinds.map((kind) => h('option', { key: kind, value: kind, prop: { selected: why === kind } }, WHY[kind] ?? kind)))));
 }
 
+/** Rows of the list until more are asked for. */
+const FIRST_ROWS = 40;
+
 /** @param {RunPage} page */
 function list(page) {
-  const rows = chosenLines(page);
+  const all = chosenLines(page);
+  const rows = model.choices.allTraces ? all : all.slice(0, FIRST_ROWS);
   /** @type {import('./table.js').TableColumn<TraceLine>[]} */
   const columns = [
     { name: 'Trace', show: (row) => traceButton(page, row.trace_id, `${row.trace_id.slice(0, 16)}…`) },
@@ -116,7 +120,8 @@ function list(page) {
     { name: 'Status', number: true, value: (row) => row.status, show: (row) => row.status ?? '–' },
   ];
   return h('section', { class: 'part', key: 'list' }, h('h3', null, 'Single traces'), filters(page),
-    table({ id: 'traces', label: 'Single traces', sortable: true, columns, rows, key: (row) => `${row.trace_id}/${row.why}`, empty: page.traces.length === 0 ? 'No trace has been kept yet.' : 'None of them fits the filter.' }));
+    table({ id: 'traces', label: 'Single traces', sortable: true, columns, rows, key: (row) => `${row.trace_id}/${row.why}`, empty: page.traces.length === 0 ? 'No trace has been kept yet.' : 'None of them fits the filter.' }),
+    rows.length < all.length ? h('button', { type: 'button', class: 'quiet', on: { click: () => choose({ allTraces: true }) } }, `Show all ${count(all.length)}`) : null);
 }
 
 /** Waterfalls that a report holds, one below the other. */
@@ -134,10 +139,10 @@ function drawnWaterfalls(page) {
 export function tracesTab(page) {
   const { trace } = model.choices;
   return [
-    funnel(page),
+    funnel(page), tails(page),
     trace && !model.sections ? chosenWaterfall(page, trace) : null,
     list(page),
     model.sections ? drawnWaterfalls(page) : null,
-    tails(page), byStage(page), spanDurations(page), errorSpans(page),
+    byStage(page), spanDurations(page), errorSpans(page),
   ];
 }

@@ -33,7 +33,7 @@ function checks(page, verdict) {
     columns: [
       { name: 'Check', path: (row) => `checks.${row.index}.name`, value: (row) => row.check.name, show: (row) => words(row.check.name) },
       { name: 'Outcome', path: (row) => `checks.${row.index}.outcome`, value: (row) => row.check.outcome, show: (row) => h('span', { class: `badge small ${row.check.outcome}` }, row.check.outcome.toUpperCase()) },
-      { name: 'Stage', show: (row) => row.check.stage ?? 'whole run' },
+      { name: 'Stage', show: (row) => row.check.stage ?? 'whole\u00a0run' },
       { name: 'Figure', number: true, path: (row) => `checks.${row.index}.value`, value: (row) => row.check.value, show: (row) => checked(row.check) },
       { name: 'Limit', show: (row) => row.check.limit ?? '' },
       { name: 'Evidence', wrap: true, show: (row) => row.check.evidence.map((line, at) => h('p', { key: at }, linked(page, line))) },

@@ -11,7 +11,7 @@ export const PLACES = {
 };
 
 /** What users felt. @type {Record<string, string>} */
-export const EFFECTS = { none_seen: 'users saw nothing', seen: 'users felt it', cannot_tell: 'cannot tell' };
+export const EFFECTS = { none_seen: 'Users saw nothing', seen: 'Users felt it', cannot_tell: 'Cannot tell whether users felt it' };
 
 /** Why a trace is in the list. @type {Record<string, string>} */
 export const WHY = { slowest: 'slow', failed: 'failed', incomplete: 'trace incomplete' };
