@@ -69,20 +69,29 @@ function shapeOf(chart) {
   return JSON.stringify([chart.id, chart.curves.map((curve) => [curve.label, curve.color, curve.dash, curve.right])]);
 }
 
-const FONT = '11px system-ui, "DejaVu Sans", sans-serif';
+/** On paper: drawn twice as large and shrunk, so that curves are sharp; so wide that an A4 page holds it. */
+const PAPER = { scale: 2, width: 664 };
+let scale = 1;
+
+/** @param {HTMLElement} el @param {Chart} chart */
+function sizeOf(el, chart) {
+  const width = scale === 1 ? Math.max(200, Math.floor(el.clientWidth) || 600) : PAPER.width * scale;
+  return { width, height: (chart.height ?? 180) * scale };
+}
 
 /** @param {Chart} chart @param {() => Chart} current @returns {uPlot.Axis[]} */
 function axes(chart, current) {
-  const grid = { stroke: () => color('--grid'), width: 1 };
-  const base = { stroke: () => color('--soft'), font: FONT, grid, ticks: { ...grid, size: 4 }, gap: 4 };
+  const grid = { stroke: () => color('--grid'), width: scale };
+  const font = `${11 * scale}px system-ui, "DejaVu Sans", sans-serif`;
+  const base = { stroke: () => color('--soft'), font, grid, ticks: { ...grid, size: 4 * scale }, gap: 4 * scale };
   /** @type {uPlot.Axis[]} */
   const all = [
-    { ...base, size: 26, space: chart.log ? 44 : 64, values: (_, at) => at.map((v) => (v === null ? '' : current().xFormat(v))),
+    { ...base, size: 26 * scale, space: (chart.log ? 44 : 64) * scale, values: (_, at) => at.map((v) => (v === null ? '' : current().xFormat(v))),
       ...(chart.log ? {} : { incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200] }) },
-    { ...base, scale: 'y', size: 54, space: 28, values: (_, at) => at.map((v) => (v === null ? '' : tick(v))) },
+    { ...base, scale: 'y', size: 54 * scale, space: 28 * scale, values: (_, at) => at.map((v) => (v === null ? '' : tick(v))) },
   ];
   if (chart.curves.some((curve) => curve.right)) {
-    all.push({ ...base, scale: 'right', side: 1, size: 46, grid: { show: false }, values: (_, at) => at.map((v) => tick(v)) });
+    all.push({ ...base, scale: 'right', side: 1, size: 46 * scale, grid: { show: false }, values: (_, at) => at.map((v) => tick(v)) });
   }
   return all;
 }
@@ -111,8 +120,8 @@ function yRange(min, max, chart) {
 function seriesOf(curve) {
   const path = curve.step ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
   return {
-    label: curve.label, scale: curve.right ? 'right' : 'y', stroke: () => color(curve.color), width: curve.width ?? 1.75,
-    ...(curve.dash ? { dash: curve.dash } : {}), ...(path ? { paths: path } : {}), spanGaps: curve.span ?? false,
+    label: curve.label, scale: curve.right ? 'right' : 'y', stroke: () => color(curve.color), width: (curve.width ?? 1.75) * scale,
+    ...(curve.dash ? { dash: curve.dash.map((length) => length * scale) } : {}), ...(path ? { paths: path } : {}), spanGaps: curve.span ?? false,
     points: { show: (self, _, first, last) => last - first < 3 && self.data[0].length < 4 },
   };
 }
@@ -124,8 +133,8 @@ function build(el, chart, hidden) {
   const current = () => one.chart;
   /** @type {uPlot.Options} */
   const options = {
-    width: Math.max(200, el.clientWidth || 600), height: chart.height ?? 180, legend: { show: false },
-    padding: [14, chart.curves.some((curve) => curve.right) ? 0 : chart.log ? 28 : 12, 0, 0], axes: axes(chart, current),
+    ...sizeOf(el, chart), legend: { show: false },
+    padding: [14 * scale, (chart.curves.some((curve) => curve.right) ? 0 : chart.log ? 28 : 12) * scale, 0, 0], axes: axes(chart, current),
     scales: {
       x: { time: false, auto: false, distr: chart.log ? 3 : 1 },
       y: chart.yLog ? { distr: 3 } : { range: (_, min, max) => yRange(min, max, one.chart) },
@@ -137,10 +146,10 @@ function build(el, chart, hidden) {
     },
     series: [{}, ...chart.curves.map(seriesOf)],
     hooks: {
-      drawClear: [(plot) => drawStages(plot, one.chart.stages ?? [], one.chart.named ?? false)],
+      drawClear: [(plot) => drawStages(plot, one.chart.stages ?? [], one.chart.named ?? false, scale)],
       draw: [(plot) => {
-        drawThresholds(plot, one.chart.thresholds ?? []);
-        drawMarkers(plot, one.chart.markers ?? []);
+        drawThresholds(plot, one.chart.thresholds ?? [], scale);
+        drawMarkers(plot, one.chart.markers ?? [], scale);
       }],
       setSelect: [(plot) => brushed(plot, one)],
       setCursor: [(plot) => readOut(el, plot, one)],
@@ -233,15 +242,23 @@ const sizes = new ResizeObserver((entries) => {
 /** @param {HTMLElement} el */
 function fit(el) {
   const one = drawn.get(el);
-  const width = Math.floor(el.clientWidth);
-  if (one && width > 0 && width !== one.plot.width) one.plot.setSize({ width, height: one.chart.height ?? 180 });
+  if (!one || el.clientWidth === 0 || scale !== 1) return;
+  const size = sizeOf(el, one.chart);
+  if (size.width !== one.plot.width) one.plot.setSize(size);
 }
 
-/** Draws all charts again, in the width and the colours that hold now. */
-export function refitCharts() {
+/** Draws all charts again, in the colours that hold now. */
+function recolorCharts() {
+  for (const one of drawn.values()) one.plot.redraw(false, true);
+}
+
+/** Builds all charts anew, for paper or for the screen. @param {boolean} paper */
+export function chartsOnPaper(paper) {
+  scale = paper ? PAPER.scale : 1;
   for (const [el, one] of drawn) {
-    fit(el);
-    one.plot.redraw(false, true);
+    one.plot.destroy();
+    el.style.setProperty('zoom', paper ? String(1 / PAPER.scale) : '');
+    drawn.set(el, build(el, one.chart, one.hidden));
   }
 }
 
@@ -285,4 +302,4 @@ export function timeTick(value) {
   return Number.isInteger(value) ? clock(value) : `${clock(value)}.${Math.floor((value % 1) * 10)}`;
 }
 
-onTheme(refitCharts);
+onTheme(recolorCharts);

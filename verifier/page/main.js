@@ -1,7 +1,7 @@
 // The page: its document from the file or from the stream, its tabs or its sections, its keys.
 
 import { changeUsers, loadLists, openStream } from './api.js';
-import { onZoom, refitCharts } from './chart.js';
+import { chartsOnPaper, onZoom } from './chart.js';
 import { chartsTab } from './charts.js';
 import { comparisonTab } from './comparison.js';
 import { h, render } from './dom.js';
@@ -138,12 +138,13 @@ function printing() {
     model.sections = true;
     redraw();
     setTheme('light', false);
-    refitCharts();
+    chartsOnPaper(true);
   });
   addEventListener('afterprint', () => {
     model.sections = model.frozen;
     redraw();
     setTheme(before, false);
+    chartsOnPaper(false);
   });
 }
 

@@ -25,7 +25,7 @@ function bars(waterfall) {
   const ends = waterfall.bars.map((bar) => (bar.start_ns + bar.duration_ns) / 1e6);
   const axis = { from: Math.min(0, ...begins), to: Math.max(waterfall.length_ns / 1e6, ...ends) };
   return h('div', { class: 'lanes waterfall' },
-    axisRow(axis, duration, 4),
+    axisRow(axis, duration, 3),
     waterfall.bars.map((bar, index) => {
       const id = `${waterfall.trace_id}/${index}`;
       const open = model.choices.bar === id;
