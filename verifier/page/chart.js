@@ -10,7 +10,7 @@ import { thinned } from './thin.js';
 /** @typedef {{id: string, title: string, unit: string, note?: string, xs: number[], curves: Curve[], height?: number,
  *   stages?: StageLine[], named?: boolean, markers?: Marker[], thresholds?: import('./marks.js').Threshold[], end?: number,
  *   group: string, log?: boolean, yLog?: boolean, xFormat: (value: number) => string, whole?: boolean}} Chart */
-/** @typedef {{plot: uPlot, chart: Chart, shape: string, anchor: number | null, hidden: Set<string>}} Drawn */
+/** @typedef {{plot: uPlot, chart: Chart, shape: string, brush: {from: number, to: number} | null, hidden: Set<string>}} Drawn */
 
 /** @type {Map<HTMLElement, Drawn>} */
 const drawn = new Map();
@@ -34,7 +34,10 @@ export function zoom(group, range) {
   if (range && range.max > range.min) zooms.set(group, range);
   else zooms.delete(group);
   for (const one of drawn.values()) {
-    if (one.chart.group === group) show(one);
+    if (one.chart.group !== group) continue;
+    one.brush = null;
+    select(one);
+    show(one);
   }
   for (const listener of zoomListeners) listener(group);
 }
@@ -56,12 +59,19 @@ function show(one) {
   const range = zoomOf(one.chart.group);
   const columns = one.chart.curves.map((curve) => curve.values);
   const data = /** @type {uPlot.AlignedData} */ (thinned(one.chart.xs, columns, range));
-  one.anchor = null;
   one.plot.batch(() => {
-    one.plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     one.plot.setData(data, false);
     one.plot.setScale('x', range ?? whole(one.chart));
   });
+  // What is selected by keys stays so over the same seconds, while the axis grows.
+  if (one.brush) select(one);
+}
+
+/** Draws what is selected by keys, or nothing. @param {Drawn} one */
+function select(one) {
+  const [from, to] = one.brush ? [one.plot.valToPos(one.brush.from, 'x'), one.plot.valToPos(one.brush.to, 'x')] : [0, 0];
+  const height = one.brush ? one.plot.over.clientHeight : 0;
+  one.plot.setSelect({ left: Math.min(from, to), width: Math.abs(to - from), top: 0, height }, false);
 }
 
 /** What must be built anew when it changes. @param {Chart} chart */
@@ -129,7 +139,7 @@ function seriesOf(curve) {
 /** @param {HTMLElement} el @param {Chart} chart @param {Set<string>} hidden @returns {Drawn} */
 function build(el, chart, hidden) {
   /** @type {Drawn} */
-  const one = { plot: /** @type {any} */ (null), chart, shape: shapeOf(chart), anchor: null, hidden };
+  const one = { plot: /** @type {any} */ (null), chart, shape: shapeOf(chart), brush: null, hidden };
   const current = () => one.chart;
   /** @type {uPlot.Options} */
   const options = {
@@ -204,7 +214,7 @@ function onChartKey(el, event) {
   const step = Math.max(1, Math.round(xs.length / 60));
   const to = { ArrowLeft: (row ?? last) - step, ArrowRight: (row ?? 0) + step, Home: 0, End: last }[event.key];
   if (to !== undefined && last >= 0) moveTo(one, Math.min(last, Math.max(0, to)), event.shiftKey, row);
-  else if (event.key === 'Enter') brushed(one.plot, one);
+  else if (event.key === 'Enter' && one.brush) zoom(one.chart.group, { min: Math.min(one.brush.from, one.brush.to), max: Math.max(one.brush.from, one.brush.to) });
   else if (event.key === '+' || event.key === '-') {
     const middle = row === null ? (range.min + range.max) / 2 : xs[row] ?? range.min;
     const half = ((range.max - range.min) / 2) * (event.key === '+' ? 0.5 : 2);
@@ -221,17 +231,11 @@ function onChartKey(el, event) {
 
 /** @param {Drawn} one @param {number} row @param {boolean} brush @param {number | null} before */
 function moveTo(one, row, brush, before) {
-  const left = (/** @type {number} */ r) => one.plot.valToPos(one.plot.data[0][r] ?? 0, 'x');
-  const move = /** @type {(at: {left: number, top: number}, fire: boolean, publish: boolean) => void} */ (one.plot.setCursor);
-  move({ left: left(row), top: one.plot.over.clientHeight / 2 }, true, true);
-  if (!brush) {
-    one.anchor = null;
-    one.plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    return;
-  }
-  one.anchor ??= before ?? row;
-  const [from, to] = [left(one.anchor), left(row)];
-  one.plot.setSelect({ left: Math.min(from, to), width: Math.abs(to - from), top: 0, height: one.plot.over.clientHeight }, false);
+  const at = (/** @type {number} */ which) => one.plot.data[0][which] ?? 0;
+  const move = /** @type {(to: {left: number, top: number}, fire: boolean, publish: boolean) => void} */ (one.plot.setCursor);
+  move({ left: one.plot.valToPos(at(row), 'x'), top: one.plot.over.clientHeight / 2 }, true, true);
+  one.brush = brush ? { from: one.brush?.from ?? at(before ?? row), to: at(row) } : null;
+  select(one);
 }
 
 /** Width follows the page's. */

@@ -53,7 +53,7 @@ export function podLanes(page, cluster) {
   const axis = { from: 0, to: Math.max(page.run.elapsed_seconds, ...ends) };
   const prefix = commonPrefix(cluster.pods.map((pod) => pod.name));
   const lines = cluster.incidents.map((one) => ({ at: one.at.latest_seconds, letter: 'F' }));
-  return h('section', { class: 'card', key: 'lanes' }, h('h3', null, 'Pods'),
+  return h('section', { class: 'card unbroken', key: 'lanes' }, h('h3', null, 'Pods'),
     h('p', { class: 'lane-keys' }, STRETCHES.map(([kind, words]) => h('span', { key: kind }, h('span', { class: `swatch segment ${kind}` }), ` ${words}`)),
       lines.length > 0 ? h('span', { key: 'incident' }, h('span', { class: 'swatch line-swatch' }), ' incident') : null),
     h('div', { class: 'lanes pods' }, axisRow(axis, (at) => clock(at), 6),

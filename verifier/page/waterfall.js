@@ -34,10 +34,10 @@ function bars(waterfall) {
       return h('div', { class: 'step', key: id },
         h('button', {
           type: 'button', class: 'lane bar-row', 'aria-expanded': String(open),
-          'aria-label': `${bar.name}: ${duration(length)}, begins at ${duration(start)}${bar.client ? ', seen by the client' : ''}${bar.error ? ', error' : ''}`,
           on: { click: () => choose({ bar: open ? null : id }) },
         },
-        h('span', { class: 'lane-name' }, bar.error ? '✕ ' : '', bar.name),
+        h('span', { class: 'lane-name' }, bar.error ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null, bar.name),
+        h('span', { class: 'unseen' }, `${bar.client ? ', seen by the client' : ''}${bar.error ? ', error' : ''}, begins at ${duration(start)}, lasts `),
         h('span', { class: 'track' }, h('span', { class: `segment ${kindOf(bar)}`, style: placed(axis, start, start + length) })),
         h('span', { class: 'lane-end' }, duration(length))),
         open ? attributesPanel(bar.attributes) : null);

@@ -50,7 +50,7 @@ export function openTrace(traceId) {
 export function traceButton(page, traceId, label) {
   const name = h('code', null, label ?? traceId);
   return h('span', { class: 'trace-id' },
-    drawable(page, traceId) ? h('button', { type: 'button', class: 'link', 'data-trace': traceId, 'aria-label': `Waterfall of trace ${traceId}`, on: { click: () => openTrace(traceId) } }, name) : name,
+    drawable(page, traceId) ? h('button', { type: 'button', class: 'link', 'data-trace': traceId, title: `Waterfall of trace ${traceId}`, on: { click: () => openTrace(traceId) } }, h('span', { class: 'unseen' }, 'Waterfall of trace '), name) : name,
     ' ', outside(page, traceId));
 }
 
