@@ -200,6 +200,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
     fn tick(&mut self, now: u64) {
         self.worker.stages.give_up_if_nobody_is_there(now);
         self.look_at_users(now);
+        self.worker.say_cpu();
         let stages = self.worker.stages;
         if self.ending.begins(now, &mut self.pace, stages) {
             self.leave_unsent(now);

@@ -157,6 +157,12 @@ impl Worker<'_> {
         }
     }
 
+    /// For whoever watches.
+    pub(super) fn say_cpu(&self) {
+        let live = self.recorder.live();
+        live.set_worker_cpu(self.number, Clock::thread_cpu_ns());
+    }
+
     /// Waits for events, until `due_ns` or for a tick.
     pub(super) fn sleep(&mut self, events: &mut Events, due: Option<u64>, now: u64) -> Result<()> {
         let mut longest = self.tick;

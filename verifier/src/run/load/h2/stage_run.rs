@@ -179,6 +179,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
         let stages = self.worker.stages;
         stages.give_up_if_nobody_is_there(now);
         self.look_at_users(now);
+        self.worker.say_cpu();
         if self.ending.begins(now, &mut self.pace, stages) {
             self.leave_unsent(now);
         }
