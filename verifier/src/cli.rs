@@ -216,6 +216,11 @@ pub struct RunArgs {
     #[arg(long)]
     pub headless: bool,
 
+    /// Read Locust's keys from stdin, for a program that starts the verifier: w, W, s, S are 1 and 10 users more or fewer
+    /// in a stage of users. The end of stdin ends the run, as SIGTERM does
+    #[arg(long)]
+    pub keys_from_stdin: bool,
+
     /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
