@@ -1,0 +1,5 @@
+//! ALONGSIDE: a window on the run folder, never a participant.
+
+#![allow(dead_code, reason = "under construction")]
+
+mod fold;
