@@ -2,4 +2,8 @@
 
 #![allow(dead_code, reason = "under construction")]
 
+mod document;
+mod files;
 mod fold;
+mod snapshot;
+mod tail;
