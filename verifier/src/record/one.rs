@@ -13,6 +13,21 @@ const AT_ONCE: usize = 1 << 14;
 const DISORDER_NS: u64 = 5_000_000_000;
 
 impl RunFolder {
+    /// The number of the request that has this trace id; `None` for a trace of another run. That it was planned is not
+    /// looked into.
+    ///
+    /// # Errors
+    /// When the journal, or the ids that others made, can not be read.
+    pub fn seq(&self, trace_id: &[u8; 16]) -> Result<Option<u64>> {
+        let recorded = self.read_journal()?;
+        Ok(match recorded.found {
+            None => recorded.key.seq(trace_id),
+            Some(found) => { found.iter() }
+                .position(|id| id.0 == *trace_id)
+                .map(|place| place as u64),
+        })
+    }
+
     /// What was recorded, with the exchange of that number and its spans alone; `None` where there is no such exchange.
     /// `go_on` is asked now and then; when it says no, the search ends with an error.
     ///

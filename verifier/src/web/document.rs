@@ -1,6 +1,6 @@
 //! The page of an ended run, `page.json`: sent as it is, and read for what scripts made for Locust ask of it.
 
-use crate::verdict::page::{Failure, Run, Series, Statistics};
+use crate::verdict::page::{Failure, Run, Statistics};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -19,8 +19,6 @@ pub(super) struct OfPage {
     pub(super) statistics: Vec<Statistics>,
     #[serde(default)]
     pub(super) failures: Vec<Failure>,
-    #[serde(default)]
-    pub(super) series: Series,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +88,9 @@ pub(super) fn frame(id: &str, json: &[u8]) -> Bytes {
     let mut frame = Vec::with_capacity(json.len() + id.len() + 32);
     frame.extend_from_slice(b"event: page\nid: ");
     // A run's name is a folder's, which may hold anything.
-    let plain = id.bytes().map(|b| if b.is_ascii_graphic() { b } else { b'_' });
+    let plain = id
+        .bytes()
+        .map(|b| if b.is_ascii_graphic() { b } else { b'_' });
     frame.extend(plain);
     for line in json.split(|byte| matches!(byte, b'\n' | b'\r')) {
         frame.extend_from_slice(b"\ndata: ");
@@ -113,10 +113,16 @@ mod tests {
         }"#;
         let document = Document::of(json).unwrap();
         assert_eq!(document.page.run.plan, "p");
-        assert_eq!(document.waterfall("00ff").unwrap(), r#"{"trace_id":"00ff","bars":[]}"#);
+        assert_eq!(
+            document.waterfall("00ff").unwrap(),
+            r#"{"trace_id":"00ff","bars":[]}"#
+        );
         assert!(document.waterfall("00fe").is_none());
         let frame = String::from_utf8(document.frame.to_vec()).unwrap();
-        assert!(frame.starts_with("event: page\nid: a_b/whole:0\ndata: {\ndata: "), "{frame}");
+        assert!(
+            frame.starts_with("event: page\nid: a_b/whole:0\ndata: {\ndata: "),
+            "{frame}"
+        );
         assert!(frame.ends_with("}\n\n"), "{frame}");
         assert_eq!(frame.matches("\n\n").count(), 1, "{frame}");
     }

@@ -25,8 +25,10 @@ fn walk(folder: &Path, under: &str, depth: usize, files: &mut Vec<RunFile>) {
         if files.len() >= MOST_FILES {
             return;
         }
-        let (Some(name), Ok(kind)) = (entry.file_name().to_str().map(str::to_owned), entry.file_type())
-        else {
+        let (Some(name), Ok(kind)) = (
+            entry.file_name().to_str().map(str::to_owned),
+            entry.file_type(),
+        ) else {
             continue;
         };
         let path = format!("{under}{name}");
@@ -86,8 +88,20 @@ mod tests {
         assert_eq!(read("a.txt").as_deref(), Some("a"));
         assert_eq!(read("legacy/b.txt").as_deref(), Some("b"));
         for outside in [
-            "../secret", "link", "up/secret", "legacy/../../secret", "/etc/passwd", "legacy", "fifo", "", ".",
-            "legacy//b.txt", "./a.txt", "a.txt/", "nothing", "a\0b",
+            "../secret",
+            "link",
+            "up/secret",
+            "legacy/../../secret",
+            "/etc/passwd",
+            "legacy",
+            "fifo",
+            "",
+            ".",
+            "legacy//b.txt",
+            "./a.txt",
+            "a.txt/",
+            "nothing",
+            "a\0b",
         ] {
             assert!(read(outside).is_none(), "{outside:?}");
         }

@@ -81,6 +81,7 @@ impl Snapshot {
 fn tail(series: &Series, from: usize) -> Series {
     Series {
         from,
+        step_seconds: series.step_seconds,
         at_seconds: series.at_seconds[from..].to_vec(),
         answered: series.answered[from..].to_vec(),
         failed: series.failed[from..].to_vec(),

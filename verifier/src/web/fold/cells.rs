@@ -135,7 +135,7 @@ impl Cell {
     }
 
     /// Adds what another has.
-    pub(super) fn merge(&mut self, other: &Cell) {
+    pub(in super::super) fn merge(&mut self, other: &Cell) {
         self.requests += other.requests;
         self.failures += other.failures;
         self.unsent += other.unsent;

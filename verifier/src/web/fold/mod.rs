@@ -16,8 +16,8 @@ mod steps;
 mod tests;
 
 pub(super) use cells::Cell;
-pub(super) use failures::{Kind, request};
-pub(super) use histogram::{Histogram, ms};
+pub(super) use failures::request;
+pub(super) use histogram::ms;
 pub(super) use history::{HistoryRow, SHARES};
 pub(super) use seconds::OPEN;
 
@@ -110,6 +110,11 @@ impl Fold {
                 }
                 self.until_ns[index] = at_ns.saturating_add(duration_ns);
             }
+            Observation::UsersChanged { stage, users } => {
+                self.users_changed = true;
+                self.stages
+                    .change(usize::from(*stage), *at_ns, f64::from(*users));
+            }
             Observation::StageEnded { stage, .. } => self.stages.end(usize::from(*stage), *at_ns),
             _ => {}
         }
@@ -176,16 +181,22 @@ impl Fold {
         { self.run.key.as_ref() }.map_or_else(String::new, |key| hex(&key.trace_id(seq)))
     }
 
+    /// Locust's history, with the seconds that are over by `now`.
+    pub(super) fn history(&self, now: u64) -> Vec<HistoryRow> {
+        let mut history = self.history.clone();
+        let width = self.seconds.width();
+        for (at, users, open) in self.seconds.unfinished(&self.plan, &self.stages) {
+            if at <= now {
+                history.take(at, width, users, open);
+            }
+        }
+        history.rows
+    }
+
     /// The page at `now_unix_ns`; its series is whole.
     pub(super) fn page(&self, now_unix_ns: u64, state: State) -> Page {
         let mut run = self.run.page(&self.plan, &self.stages, now_unix_ns);
         run.state = state;
-        if self.seconds.width() > 1 {
-            let each = self.seconds.width();
-            run.errors.push(format!(
-                "the run is so long that the charts show {each} seconds in one row: counts are their mean, percentiles those of the worst of them"
-            ));
-        }
         let now = match state {
             State::Ended => self.seconds.end(),
             _ => run.elapsed_seconds as u64,
@@ -203,9 +214,24 @@ impl Fold {
             markers: self.markers.marks.clone(),
             cluster: self.cluster.page(),
             trace_link: self.run.trace_link.clone(),
+            limits: self.limits(),
             run,
             ..Page::default()
         }
+    }
+
+    /// What these figures can not say.
+    fn limits(&self) -> Vec<String> {
+        let mut limits = vec![
+            "Running figures: percentiles are within 1 %, and what the verdict finds out is not known yet.".to_owned(),
+        ];
+        if self.seconds.width() > 1 {
+            limits.push(format!(
+                "The run is so long that each row of the charts stands for {} seconds: counts are of all of them, percentiles those of the worst.",
+                self.seconds.width()
+            ));
+        }
+        limits
     }
 
     fn statistics(&self, now: u64) -> Vec<Statistics> {

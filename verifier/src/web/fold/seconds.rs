@@ -145,12 +145,10 @@ impl Seconds {
         let end_ns = (at + self.width) * SECOND_NS;
         let (users, requested) = stages.wanted(plan, (at * SECOND_NS + end_ns) / 2);
         let shares = [0.5, 0.95, 0.99];
-        // Where a row has several seconds, a second of it is what they had on average.
-        let mean = |count: u64| (count as f64 / self.width as f64).round() as u64;
         Row {
             at,
-            answered: mean(open.answered),
-            failed: mean(open.failed),
+            answered: open.answered,
+            failed: open.failed,
             latency_ms: open.latency.percentiles_ns(shares).map(|ns| ns.map(ms)),
             service_ms: open.service.percentiles_ns(shares).map(|ns| ns.map(ms)),
             users,
@@ -159,7 +157,7 @@ impl Seconds {
         }
     }
 
-    /// Of each two rows one: counts on average, percentiles of the worse, all else of the later.
+    /// Of each two rows one: counts of both, percentiles of the worse, all else of the later.
     fn make_pairs(&mut self) {
         let worse = |a: [Option<f64>; 3], b: [Option<f64>; 3]| {
             std::array::from_fn(|i| match (a[i], b[i]) {
@@ -170,8 +168,8 @@ impl Seconds {
         let pairs = self.rows.chunks(2).map(|pair| match pair {
             [a, b] => Row {
                 at: a.at,
-                answered: u64::midpoint(a.answered, b.answered),
-                failed: (a.failed + b.failed).div_ceil(2),
+                answered: a.answered + b.answered,
+                failed: a.failed + b.failed,
                 latency_ms: worse(a.latency_ms, b.latency_ms),
                 service_ms: worse(a.service_ms, b.service_ms),
                 ..*b
@@ -203,7 +201,10 @@ impl Seconds {
 
     /// The rows of seconds that are over by then.
     pub(super) fn series(&self, now: u64, plan: &Plan, stages: &Stages, steps: &Steps) -> Series {
-        let mut series = Series::default();
+        let mut series = Series {
+            step_seconds: self.width,
+            ..Series::default()
+        };
         let open = self.open.iter().enumerate();
         let open = open.map(|(place, open)| {
             let place = self.rows.len() + place;

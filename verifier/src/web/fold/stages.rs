@@ -1,7 +1,8 @@
 //! The stages that began, and what the plan wants of each at any moment.
 
-use crate::plan::{Load, Plan, Stage};
+use crate::plan::{Load, Plan};
 use crate::verdict::page;
+use std::time::Duration;
 
 /// A stage that began.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +82,8 @@ impl Stages {
         else {
             return (None, None);
         };
-        let seconds = (at_ns - begun.start_ns) as f64 / 1e9;
-        if begun.end_ns.is_some_and(|end_ns| end_ns < at_ns)
-            || seconds > stage.duration.as_secs_f64()
-        {
+        let since = Duration::from_nanos(at_ns - begun.start_ns);
+        if begun.end_ns.is_some_and(|end_ns| end_ns < at_ns) || since > stage.duration {
             return (None, None);
         }
         let mut changed = self.changed.iter();
@@ -92,41 +91,13 @@ impl Stages {
             .rfind(|changed| changed.index == begun.index && changed.at_ns <= at_ns)
             .map(|changed| changed.users);
         match stage.load {
-            Load::Rate { .. } => (None, Some(rate(stage, seconds))),
+            Load::Rate { .. } => (None, stage.rate_at(since)),
             Load::Connections { connections } => (Some(f64::from(connections)), None),
-            Load::Users { .. } => (Some(changed.unwrap_or_else(|| users(stage, seconds))), None),
+            Load::Users { .. } => (
+                Some(changed.unwrap_or_else(|| f64::from(stage.load.users_at(since).unwrap_or(0)))),
+                None,
+            ),
         }
-    }
-}
-
-/// Requests per second that an open loop wants so long after its begin.
-fn rate(stage: &Stage, seconds: f64) -> f64 {
-    match stage.load {
-        Load::Rate { rate, rate_to, .. } => {
-            rate + (rate_to - rate) * seconds / stage.duration.as_secs_f64()
-        }
-        _ => 0.0,
-    }
-}
-
-/// Users that are spawned, or left, so long after a stage's begin.
-fn users(stage: &Stage, seconds: f64) -> f64 {
-    match stage.load {
-        Load::Users {
-            users_from,
-            users,
-            spawn_rate,
-            ..
-        } => {
-            let (from, to) = (f64::from(users_from), f64::from(users));
-            let changed = (seconds * spawn_rate).ceil();
-            if to < from {
-                (from - changed).max(to)
-            } else {
-                (from + changed).min(to)
-            }
-        }
-        _ => 0.0,
     }
 }
 
@@ -168,13 +139,13 @@ mod tests {
         }
         let wanted = |at: f64| stages.wanted(&plan, second(at));
         assert_eq!(wanted(0.5), (None, None));
-        assert_eq!(wanted(2.0), (Some(4.0), None));
+        assert_eq!(wanted(2.0), (Some(5.0), None));
         assert_eq!(wanted(9.0), (Some(20.0), None));
         assert_eq!(wanted(16.0), (None, Some(150.0)));
         assert_eq!(wanted(25.0), (Some(7.0), None));
         assert_eq!(wanted(31.5), (None, None));
         stages.change(0, second(5.0), 30.0);
         assert_eq!(stages.wanted(&plan, second(6.0)), (Some(30.0), None));
-        assert_eq!(stages.wanted(&plan, second(2.0)), (Some(4.0), None));
+        assert_eq!(stages.wanted(&plan, second(2.0)), (Some(5.0), None));
     }
 }

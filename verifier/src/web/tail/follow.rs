@@ -214,6 +214,13 @@ impl Follow {
         let of_users = stage.is_some_and(|stage| stage.load.kind() == "users");
         of_users && self.whose == Whose::Ours && self.state() == State::Running
     }
+
+    /// Users that are wanted now, while they can be changed.
+    pub(in super::super) fn users_now(&self) -> Option<f64> {
+        let fold = self.fold.as_ref().filter(|_| self.users_change())?;
+        let now_ns = self.now_unix_ns().saturating_sub(fold.run.origin_unix_ns);
+        fold.stages.wanted(&fold.plan, now_ns).0
+    }
 }
 
 /// The folder's own name.
