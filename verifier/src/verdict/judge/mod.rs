@@ -110,6 +110,12 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     }
 }
 
+/// The cluster as far as the journal alone tells of it, while the run goes on: nothing is known of who served what, nor of
+/// what users felt. `None` where none is watched and no fault is planned.
+pub fn cluster_so_far(timeline: &Timeline<'_>) -> Option<super::cluster::Cluster> {
+    cluster::judge(timeline, ClusterSeen::of(timeline), &[])
+}
+
 fn stage(
     timeline: &Timeline<'_>,
     index: usize,
