@@ -101,6 +101,27 @@ impl Load {
         }
     }
 
+    /// How many users there are so long after the stage's beginning; `None` for the other kinds.
+    pub fn users_at(&self, since_start: Duration) -> Option<u32> {
+        let Load::Users {
+            users_from,
+            users,
+            spawn_rate,
+            ..
+        } = *self
+        else {
+            return None;
+        };
+        // The first comes, or goes, at once.
+        let changed = (since_start.as_secs_f64() * spawn_rate).floor() + 1.0;
+        let changed = changed.min(f64::from(u32::MAX)) as u32;
+        Some(if users < users_from {
+            users_from.saturating_sub(changed).max(users)
+        } else {
+            users_from.saturating_add(changed).min(users)
+        })
+    }
+
     /// An open loop of one even rate.
     pub fn rate(rate: f64, connections: u32) -> Load {
         Load::Rate {

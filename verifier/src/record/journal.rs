@@ -120,6 +120,13 @@ pub enum Observation {
         /// Requests planned in it: its number of exchange rows.
         planned: u64,
     },
+    /// Somebody has changed the number of users by hand; what the plan says of it no longer holds in the stage.
+    UsersChanged {
+        /// Index of the stage.
+        stage: u16,
+        /// Users from now on.
+        users: u32,
+    },
     /// How one load worker did in one stage: the generator's own health.
     Worker {
         /// Index of the stage.

@@ -20,6 +20,7 @@ mod watched;
 
 pub use checks::{recorded_part, unfit};
 pub use distribution::{distribution, fewest_samples, percentile_ns};
+pub use exchanges::InTime;
 pub use sources::{Beside, beside};
 
 use super::align::Timeline;
