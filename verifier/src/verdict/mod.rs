@@ -58,10 +58,7 @@ pub fn judge_and_report(
 fn judged(timeline: &Timeline<'_>, others: &[judge::Beside]) -> Result<Judged> {
     let verdict = judge::judge(timeline, others);
     let legacy = report::Legacy::of(timeline, &verdict)?;
-    Ok(Judged {
-        verdict,
-        legacy,
-    })
+    Ok(Judged { verdict, legacy })
 }
 
 /// Reads and joins the run that the folder holds, and lets it go when `seen` has seen it. Sources of traces are joined

@@ -74,7 +74,10 @@ mod tests {
 
     #[test]
     fn every_file_that_the_document_names_is_there() {
-        for part in INDEX.split(['"']).filter(|part| part.ends_with(".js") || part.ends_with(".css")) {
+        for part in INDEX
+            .split(['"'])
+            .filter(|part| part.ends_with(".js") || part.ends_with(".css"))
+        {
             assert!(asset(part).is_some(), "{part}");
         }
         assert!(asset("modules.txt").is_none());

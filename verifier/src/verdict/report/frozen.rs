@@ -26,7 +26,10 @@ pub(super) fn to_html(page_json: &str, verdict: Option<&Verdict>) -> Result<Stri
         "<meta charset=\"utf-8\">",
         &format!("<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">"),
     )?;
-    frame.put("<link rel=\"stylesheet\" href=\"vendor/uPlot.min.css\">\n", "")?;
+    frame.put(
+        "<link rel=\"stylesheet\" href=\"vendor/uPlot.min.css\">\n",
+        "",
+    )?;
     frame.put(
         "<link rel=\"stylesheet\" href=\"page.css\">",
         &format!("<style>{style}</style>"),

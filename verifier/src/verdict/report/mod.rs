@@ -18,8 +18,8 @@ pub use legacy::Legacy;
 pub use text::to_text;
 
 use super::Judged;
-use super::page::{Page, RunFile};
 use super::align::Timeline;
+use super::page::{Page, RunFile};
 use crate::record::{Asked, RunFolder, write_whole};
 use anyhow::Result;
 

@@ -1,8 +1,8 @@
 //! One waterfall in, one picture as SVG out: fonts of the viewer's machine, no script, nothing from elsewhere.
 
 use super::one_line;
-use crate::verdict::report::duration;
 use crate::verdict::page::Bar;
+use crate::verdict::report::duration;
 use crate::verdict::report::page::Picture;
 use std::fmt::Write;
 

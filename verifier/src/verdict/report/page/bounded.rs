@@ -146,7 +146,10 @@ fn clear_parts(verdict: &mut Verdict) {
 
 fn without_tasks(page: &mut Page) -> Option<&'static str> {
     let verdict = page.verdict.as_mut()?;
-    verdict.stages.iter_mut().for_each(|stage| stage.tasks.clear());
+    verdict
+        .stages
+        .iter_mut()
+        .for_each(|stage| stage.tasks.clear());
     page.statistics.retain(|row| row.method.is_empty());
     Some("the tasks of each stage")
 }
