@@ -68,7 +68,7 @@ for (const name of NAMES) {
     const requests = /** @type {string[]} */ ([]);
     page.on('request', (request) => requests.push(request.url()));
     await page.goto(file(fixture(name), name));
-    await expect(page.locator('main section.sheet h2')).toHaveText(['Verdict', 'Statistics', 'Charts', 'Failures', 'Traces', 'Scaling', 'Incidents', 'Limits', 'Download Data']);
+    await expect(page.locator('main section.sheet h2')).toHaveText(['Verdict', 'Statistics', 'Charts', 'Failures', 'Traces', 'Scaling', 'Incidents', 'Checks', 'Limits', 'Download Data']);
     await expect(page.locator('.u-wrap canvas')).not.toHaveCount(0);
     for (const scheme of /** @type {const} */ (['light', 'dark'])) {
       await page.emulateMedia({ colorScheme: scheme });
@@ -110,7 +110,7 @@ test('at a phone nothing is wider than the page', async ({ page }) => {
 test('what comes from a target is text: no markup, no script, no link that runs', async ({ page }) => {
   const wrong = watch(page);
   await page.goto(file(hostile(), 'hostile'));
-  await expect(page.locator('main section.sheet')).toHaveCount(9);
+  await expect(page.locator('main section.sheet')).toHaveCount(10);
   expect(await page.evaluate(() => /** @type {any} */ (window).broken)).toBeUndefined();
   await expect(page.locator('img')).toHaveCount(0);
   await expect(page.locator('a[href^="javascript"]')).toHaveCount(0);
