@@ -1,13 +1,17 @@
 //! `verifier`: parse, dispatch, exit code.
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 use verifier::cli::{
-    CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs, WatchArgs,
+    self, CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs,
+    WatchArgs, WebArgs,
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
-use verifier::record::{self, Asked, RunFolder};
+use verifier::record::{self, Asked, Clock, RunFolder};
 use verifier::verdict::judge::recorded_part;
+use verifier::web::{self, First};
 use verifier::{run, verdict};
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
@@ -21,8 +25,13 @@ fn main() -> ExitCode {
     if let Some(code) = run::target::embedded::child_main() {
         return code;
     }
-    let result = match Cli::parse().command {
+    let matches = Cli::command().get_matches();
+    let command = Cli::from_arg_matches(&matches).map(|cli| cli.command);
+    let typed = matches.subcommand().map(|(_, typed)| typed);
+    let result = match command.unwrap_or_else(|error| error.exit()) {
+        Command::Run(args) if args.page.web.is_some() => run_on_page(*args, typed),
         Command::Run(args) => run(*args),
+        Command::Web(args) => web(args),
         Command::Check(args) => check(args),
         Command::Watch(args) => watch(args),
         Command::Judge(args) => judge(&args),
@@ -46,21 +55,26 @@ fn load_plan(name: &str) -> anyhow::Result<Plan> {
     }
 }
 
-fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+/// The plan that is run.
+fn planned(args: &RunArgs) -> anyhow::Result<Plan> {
     let overrides = Overrides {
-        connections: args.connections,
-        users: args.users,
+        connections: args.connections.clone(),
+        users: args.users.clone(),
         spawn_rate: args.spawn_rate,
-        rate: args.rate,
+        rate: args.rate.clone(),
         duration: args.duration,
         scale_time: args.scale_time,
-        thresholds: args.thresholds,
+        thresholds: args.thresholds.clone(),
         no_faults: args.no_faults,
         http2: args.http2,
         namespace: args.cluster.namespace.clone(),
         seed: args.seed,
     };
-    let plan = overrides.apply(args.cluster.asked(load_plan(&args.plan)?))?;
+    overrides.apply(args.cluster.asked(load_plan(&args.plan)?))
+}
+
+fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let plan = planned(&args)?;
     let setup = run::Setup {
         url: args.url,
         replicas: args.replicas,
@@ -74,6 +88,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        keys: match args.keys_from_stdin {
+            true => run::Keys::Program,
+            false => run::Keys::None,
+        },
         shard: run::ShardSetup {
             shard: args.shard,
             peers: args.shard_peers,
@@ -96,6 +114,69 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         Some(_) if recorded() => ExitCode::SUCCESS,
         _ => code,
     })
+}
+
+/// The page, and the run as a child process of the one that serves it: what happens to the page does not happen to the run.
+fn run_on_page(args: RunArgs, typed: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
+    // What is wrong with it is said before anything is served.
+    let plan = planned(&args)?;
+    let folder = args.out.clone();
+    let folder = folder.unwrap_or_else(|| RunFolder::default_path(&plan.name, Clock::start()));
+    let again = typed.map(cli::typed).unwrap_or_default();
+    let setup = web::Setup {
+        address: args.page.web.unwrap_or_else(web::default_address),
+        token: args.page.web_token.clone(),
+        first: First::Run(again, folder),
+        stay: !args.headless,
+        surroundings: typed.map(cli::surroundings).unwrap_or_default(),
+        plan: own_plan(&args.plan)?,
+        host: args.url,
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
+/// A plan out of a file, which can be chosen on the page, too.
+fn own_plan(name: &str) -> anyhow::Result<Option<(Plan, OsString)>> {
+    let is_file = Path::new(name).is_file();
+    let argument = OsString::from(name);
+    Ok(is_file
+        .then(|| load_plan(name))
+        .transpose()?
+        .map(|plan| (plan, argument)))
+}
+
+fn web(args: WebArgs) -> anyhow::Result<ExitCode> {
+    let words = ["verifier", "run"].map(OsString::from).into_iter();
+    // A mistake among them is said here, and not when somebody has filled in a form.
+    let typed = Cli::command().get_matches_from(words.chain(args.run));
+    let given = typed.subcommand().map(|(_, typed)| typed);
+    let run = given.map(RunArgs::from_arg_matches).transpose()?;
+    let plan = run.as_ref().map_or("", |run| run.plan.as_str());
+    let setup = web::Setup {
+        address: args.listen,
+        token: args.web_token,
+        first: First::Nothing,
+        stay: true,
+        surroundings: given.map(cli::surroundings).unwrap_or_default(),
+        plan: own_plan(plan)?,
+        host: run.and_then(|run| run.url),
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
+/// A recorded run on the page.
+fn show_on_page(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::open(&args.run)?;
+    let setup = web::Setup {
+        address: args.page.web.unwrap_or_else(web::default_address),
+        token: args.page.web_token.clone(),
+        first: First::Show(folder.path().to_owned()),
+        stay: true,
+        surroundings: Vec::new(),
+        plan: None,
+        host: None,
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
 }
 
 /// Judges what was recorded; what can not be judged is unknown.
@@ -184,6 +265,9 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    if args.page.web.is_some() {
+        return show_on_page(args);
+    }
     let verdict = verdict::read_verdict(&RunFolder::open(&args.run)?)?;
     print(&verdict, args.json)?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))

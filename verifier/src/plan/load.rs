@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Most connections, or users, of a stage.
+pub const MOST_CONNECTIONS: u32 = 50_000;
+
 /// How requests arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Load {
@@ -101,6 +104,27 @@ impl Load {
         }
     }
 
+    /// How many users there are so long after the stage's beginning; `None` for the other kinds.
+    pub fn users_at(&self, since_start: Duration) -> Option<u32> {
+        let Load::Users {
+            users_from,
+            users,
+            spawn_rate,
+            ..
+        } = *self
+        else {
+            return None;
+        };
+        // The first comes, or goes, at once.
+        let changed = (since_start.as_secs_f64() * spawn_rate).floor() + 1.0;
+        let changed = changed.min(f64::from(u32::MAX)) as u32;
+        Some(if users < users_from {
+            users_from.saturating_sub(changed).max(users)
+        } else {
+            users_from.saturating_add(changed).min(users)
+        })
+    }
+
     /// An open loop of one even rate.
     pub fn rate(rate: f64, connections: u32) -> Load {
         Load::Rate {
@@ -109,5 +133,29 @@ impl Load {
             arrivals: Arrivals::Constant,
             connections,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_come_and_go_at_their_rate() {
+        let at = |users_from, users, milliseconds| {
+            let load = Load::Users {
+                users_from,
+                users,
+                spawn_rate: 2.0,
+                wait: Wait::Constant(Duration::ZERO),
+            };
+            load.users_at(Duration::from_millis(milliseconds)).unwrap()
+        };
+        let moments = [0, 499, 500, 1000, 9000];
+        assert_eq!(moments.map(|ms| at(0, 3, ms)), [1, 1, 2, 3, 3]);
+        assert_eq!(moments.map(|ms| at(5, 3, ms)), [4, 4, 3, 3, 3]);
+        assert_eq!(at(4, 4, 0), 4);
+        assert_eq!(at(0, 3, u64::MAX), 3);
+        assert_eq!(Load::rate(5.0, 1).users_at(Duration::ZERO), None);
     }
 }

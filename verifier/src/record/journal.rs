@@ -120,6 +120,13 @@ pub enum Observation {
         /// Requests planned in it: its number of exchange rows.
         planned: u64,
     },
+    /// Somebody has changed the number of users by hand; what the plan says of it no longer holds in the stage.
+    UsersChanged {
+        /// Index of the stage.
+        stage: u16,
+        /// Users from now on.
+        users: u32,
+    },
     /// How one load worker did in one stage: the generator's own health.
     Worker {
         /// Index of the stage.
@@ -269,7 +276,8 @@ pub struct ShardJoined {
     pub spans: u64,
 }
 
-/// Running figures of one second.
+/// Running figures of one second. Response times are those of the stage of its most recent exchange, from the intended
+/// start, of requests that were sent (within 1 %).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Second {
     /// Stage of the most recent exchange.
@@ -278,7 +286,7 @@ pub struct Second {
     pub done: u64,
     /// Of those, not ok.
     pub failed: u64,
-    /// Median response time of this second's exchanges (HDR-like buckets, within 2 %), nanoseconds.
+    /// Median response time, nanoseconds.
     pub p50_ns: u64,
     /// 99th percentile of the same.
     pub p99_ns: u64,

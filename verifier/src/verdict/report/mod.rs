@@ -1,5 +1,6 @@
 //! The verdict for a reader: one output a file, all from the same figures.
 
+mod assets;
 mod charts;
 mod cluster;
 mod html;
@@ -13,6 +14,7 @@ mod pictures;
 mod text;
 mod timeline;
 
+pub use assets::asset;
 pub use json::{read_verdict, schema, to_json};
 pub use legacy::Legacy;
 pub use pictures::{Bar, Pictures, Second, Spectrum, Waterfall};
