@@ -51,7 +51,7 @@ function bars(waterfall) {
           type: 'button', class: 'lane bar-row', 'aria-expanded': String(open),
           on: { click: () => choose({ bar: open ? null : id }) },
         },
-        h('span', { class: 'lane-name', style: { 'padding-left': `${Math.min(6, depth[index] ?? 0) * 0.8}rem` } }, bar.error ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null, bar.name),
+        h('span', { class: 'lane-name', title: bar.name, style: { 'padding-left': `${Math.min(6, depth[index] ?? 0) * 0.8}rem` } }, bar.error ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null, bar.name),
         h('span', { class: 'unseen' }, `${bar.client ? ', seen by the client' : ''}${bar.error ? ', error' : ''}, begins at ${duration(start)}, lasts `),
         h('span', { class: 'track' }, h('span', { class: `segment ${kindOf(bar)}`, style: placed(axis, start, start + length) })),
         h('span', { class: 'lane-end' }, duration(length))),
