@@ -311,3 +311,21 @@ test('a page that is left open stays small: long series are thinned, charts of h
   await page.locator('#tab-verdict').click();
   await expect(page.locator('canvas')).toHaveCount(0);
 });
+
+test('whoever goes from tab to tab while a run goes on leaves nothing behind', async ({ page }) => {
+  const { url } = await served({ page: fixture('pod-loss'), speed: 1 });
+  await page.goto(url);
+  const devtools = await page.context().newCDPSession(page);
+  const around = async (/** @type {number} */ turns) => {
+    for (let turn = 0; turn < turns; turn += 1) {
+      for (const tab of TABS) await page.locator(`#tab-${tab}`).click();
+    }
+    await devtools.send('HeapProfiler.collectGarbage');
+    return devtools.send('Memory.getDOMCounters');
+  };
+  const before = await around(2);
+  const after = await around(10);
+  // Ten times as often as before: what stayed behind each time would show itself many times over.
+  expect(after.nodes).toBeLessThan(before.nodes * 1.5);
+  expect(after.jsEventListeners).toBeLessThan(before.jsEventListeners * 1.5);
+});
