@@ -52,7 +52,7 @@ export function downloadsTab(page) {
         id: 'files', label: 'Files of the run folder', rows, key: (row) => row.path,
         columns: [
           { name: 'File', show: (row) => h('a', { href: address(row.path), download: model.frozen ? null : row.path.split('/').at(-1), 'data-file': row.path }, row.path) },
-          { name: 'What it is', wrap: true, show: (row) => meaning(row.path) }, { name: 'Size', number: true, value: (row) => row.bytes, figure: 'bytes', show: (row) => bytes(row.bytes) },
+          { name: 'What it is', wrap: true, show: (row) => meaning(row.path) }, { name: 'Size', number: true, value: (row) => row.bytes, figure: 'bytes', show: (row) => (row.bytes === null ? '–' : bytes(row.bytes)) },
         ],
       })),
   ];

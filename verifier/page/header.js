@@ -33,7 +33,7 @@ function tiles(page) {
   const failures = sum && sum.requests > 0 ? sum.failures / sum.requests : null;
   const closed = latest(users);
   const open = latest(requested);
-  const load = closed === null && open !== null ? tile('Asked for', rate(open), ' /s') : tile('Users', live || closed !== null ? count(closed) : '–');
+  const load = closed === null && open !== null ? tile('Requested', rate(open), ' /s') : tile('Users', live || closed !== null ? count(closed) : '–');
   return h('dl', { class: 'tiles' },
     tile('Elapsed', clock(page.run.elapsed_seconds), page.run.planned_seconds === null ? null : ` of ${clock(page.run.planned_seconds)}`),
     tile('Requests', count(sum?.requests ?? 0)),
