@@ -36,7 +36,7 @@ async function real() {
     verifier.stderr.on('data', heard);
     verifier.once('exit', () => failed(new Error(`the verifier ended: ${text}`)));
   });
-  const page = await opened(live, 'light', 1280, 860);
+  const page = await opened(live, 'light', 1180, 760);
   await page.getByRole('heading', { name: 'Start new load test' }).waitFor();
   await page.getByLabel('Plan').selectOption('replica-loss');
   await page.screenshot({ path: join(out, 'page-start.png') });
@@ -65,7 +65,7 @@ async function madeUp() {
 }
 
 const { live, report, close } = process.env.VERIFIER ? await real() : await madeUp();
-for (const [scheme, width, height] of /** @type {const} */ ([['light', 1280, 860], ['dark', 1280, 860], ['light', 390, 844]])) {
+for (const [scheme, width, height] of /** @type {const} */ ([['light', 1180, 760], ['dark', 1180, 760], ['light', 390, 844]])) {
   const page = await opened(live, scheme, width, height);
   for (const tab of TABS) {
     await page.locator(`#tab-${tab}`).click();
@@ -77,7 +77,7 @@ for (const [scheme, width, height] of /** @type {const} */ ([['light', 1280, 860
   await page.close();
 }
 for (const scheme of /** @type {const} */ (['light', 'dark'])) {
-  const page = await opened(report, scheme, 1280, 1400);
+  const page = await opened(report, scheme, 1180, 1100);
   await page.locator('main section.sheet h2').first().waitFor();
   await page.screenshot({ path: join(out, `report-${scheme}.png`) });
   await page.close();
