@@ -74,6 +74,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        panel: !args.headless && !args.json,
         keys: match args.keys_from_stdin {
             true => run::Keys::Program,
             false => run::Keys::None,

@@ -118,7 +118,11 @@ mod tests {
         assert_eq!((figures.done(), figures.failed()), (4, 3));
         assert_eq!(figures.of(Outcome::Unsent), 1);
         assert_eq!(figures.errors().collect::<Vec<_>>(), [(503, 2)]);
-        assert_eq!(figures.latency.total(), 3, "what was never sent has no time");
+        assert_eq!(
+            figures.latency.total(),
+            3,
+            "what was never sent has no time"
+        );
         assert_eq!(figures.latency.longest_ns(), 4000);
         assert_eq!(figures.service_time.longest_ns(), 2000);
     }

@@ -145,14 +145,12 @@ impl Live {
 
     /// Why recording failed, if it did: the run must then stop.
     pub fn failure(&self) -> Option<String> {
-        lock(&self.failure)
-            .clone()
+        lock(&self.failure).clone()
     }
 
     /// Says that recording has failed; the first reason stays.
     pub fn fail(&self, error: &anyhow::Error) {
-        lock(&self.failure)
-            .get_or_insert_with(|| format!("{error:#}"));
+        lock(&self.failure).get_or_insert_with(|| format!("{error:#}"));
     }
 }
 
