@@ -1,6 +1,8 @@
 //! `verifier`: parse, dispatch, exit code.
 
+use anyhow::Context;
 use clap::Parser;
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 use verifier::cli::{
     CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs, WatchArgs,
@@ -16,6 +18,9 @@ const USAGE: u8 = 2;
 const UNKNOWN: u8 = 3;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
+
+/// What writing to a terminal that was closed gives.
+const EIO: i32 = 5;
 
 fn main() -> ExitCode {
     if let Some(code) = run::target::embedded::child_main() {
@@ -33,7 +38,7 @@ fn main() -> ExitCode {
         Command::Plan { plan: None } => Ok(list_plans()),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(USAGE)
     })
 }
@@ -106,7 +111,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 /// Judges what was recorded; what can not be judged is unknown.
 fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
     let code = report(&ended.folder, asked, json).unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(UNKNOWN)
     });
     Ok(if ended.interrupted {
@@ -118,16 +123,21 @@ fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode
 
 /// Judges the folder, prints the verdict, writes the reports.
 fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
-    let show = |verdict: &verdict::Verdict| print(verdict, json);
-    let verdict = verdict::judge_and_report(folder, asked, show)?;
-    eprintln!("report: {}", folder.path().join("report.html").display());
+    let mut printed = Ok(());
+    let verdict = verdict::judge_and_report(folder, asked, |verdict| {
+        printed = print(verdict, json);
+        Ok(())
+    })?;
+    let written = folder.path().join("report.html");
+    tell(&format!("report: {}", written.display()));
+    printed?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
 /// Joins the shards of a run, and judges the whole.
 fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
-    let mut tell = |what: &str| eprintln!("verifier: {what}");
-    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut tell)?;
+    let mut say = |what: &str| tell(&format!("verifier: {what}"));
+    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut say)?;
     report(&folder, args.asked.asked(), args.json)
 }
 
@@ -207,13 +217,27 @@ fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {
-    if json {
-        print!("{}", verdict::to_json(verdict)?);
-        eprint!("{}", verdict::to_text(verdict));
+    let text = verdict::to_text(verdict);
+    let printed = if json {
+        let _ = write!(stderr(), "{text}");
+        stdout().write_all(verdict::to_json(verdict)?.as_bytes())
     } else {
-        print!("{}", verdict::to_text(verdict));
+        stdout().write_all(text.as_bytes())
+    };
+    match printed.and_then(|()| stdout().flush()) {
+        // Whoever read is gone: a pager that was left, a terminal that was closed.
+        Err(error)
+            if error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(EIO) =>
+        {
+            Ok(())
+        }
+        printed => printed.context("cannot print the verdict"),
     }
-    Ok(())
+}
+
+/// Says something to a person, if there still is one.
+fn tell(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 fn print_plan(name: &str) -> anyhow::Result<ExitCode> {
