@@ -1,7 +1,9 @@
 //! `verifier`: parse, dispatch, exit code.
 
+use anyhow::Context;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use verifier::cli::{
@@ -22,6 +24,9 @@ const UNKNOWN: u8 = 3;
 const NOISE: f64 = 0.05;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
+
+/// What writing to a terminal that was closed gives.
+const EIO: i32 = 5;
 
 fn main() -> ExitCode {
     if let Some(code) = run::target::embedded::child_main() {
@@ -44,7 +49,7 @@ fn main() -> ExitCode {
         Command::Plan { plan: None } => Ok(list_plans()),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(USAGE)
     })
 }
@@ -90,6 +95,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        panel: !args.headless && !args.json,
         keys: match args.keys_from_stdin {
             true => run::Keys::Program,
             false => run::Keys::None,
@@ -190,7 +196,7 @@ fn exit(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let code = report(&ended.folder, asked, baseline, json).unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(UNKNOWN)
     });
     Ok(if ended.interrupted {
@@ -216,25 +222,32 @@ fn report(
     baseline: Option<&RunFolder>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let show = |verdict: &verdict::Verdict| print(verdict, json);
-    let verdict = verdict::judge_and_report(folder, asked, show)?;
+    let mut printed = Ok(());
+    let verdict = verdict::judge_and_report(folder, asked, |verdict| {
+        printed = print(verdict, json);
+        Ok(())
+    })?;
     let file = folder.path().join("report.html");
     if let Some(baseline) = baseline {
         let comparison = hold_against(baseline, folder, NOISE)?;
         let (word, why) = (comparison.outcome.word(), comparison.reasons.first());
         let why = why.map_or("", String::as_str);
-        eprintln!("beside {}: {word}: {why}", baseline.path().display());
+        tell(&format!(
+            "beside {}: {word}: {why}",
+            baseline.path().display()
+        ));
         verdict::report::write_beside(&file, folder, baseline, comparison)?;
     }
-    eprintln!("report: {}", file.display());
+    tell(&format!("report: {}", file.display()));
+    printed?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
 /// Joins the shards of a run, and judges the whole.
 fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
-    let mut tell = |what: &str| eprintln!("verifier: {what}");
+    let mut say = |what: &str| tell(&format!("verifier: {what}"));
     let baseline = baseline(&args.asked)?;
-    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut tell)?;
+    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut say)?;
     report(&folder, args.asked.asked(), baseline.as_ref(), args.json)
 }
 
@@ -336,13 +349,27 @@ fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {
-    if json {
-        print!("{}", verdict::to_json(verdict)?);
-        eprint!("{}", verdict::to_text(verdict));
+    let text = verdict::to_text(verdict);
+    let printed = if json {
+        let _ = write!(stderr(), "{text}");
+        stdout().write_all(verdict::to_json(verdict)?.as_bytes())
     } else {
-        print!("{}", verdict::to_text(verdict));
+        stdout().write_all(text.as_bytes())
+    };
+    match printed.and_then(|()| stdout().flush()) {
+        // Whoever read is gone: a pager that was left, a terminal that was closed.
+        Err(error)
+            if error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(EIO) =>
+        {
+            Ok(())
+        }
+        printed => printed.context("cannot print the verdict"),
     }
-    Ok(())
+}
+
+/// Says something to a person, if there still is one.
+fn tell(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 fn print_plan(name: &str) -> anyhow::Result<ExitCode> {
