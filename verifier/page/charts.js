@@ -74,7 +74,7 @@ function curves(data, wanted, format) {
   return all;
 }
 
-/** @param {RunPage} page @param {Filled} data @param {{id: string, title: string, unit: string, note?: string, top?: number, thresholds?: import('./marks.js').Threshold[]}} what
+/** @param {RunPage} page @param {Filled} data @param {{id: string, title: string, unit: string, note?: string, whole?: boolean, thresholds?: import('./marks.js').Threshold[]}} what
  * @param {import('./chart.js').Curve[]} wanted @param {boolean} [named] */
 function timeChart(page, data, what, wanted, named) {
   if (wanted.length === 0) return null;
@@ -105,8 +105,6 @@ function timeCharts(page) {
   const data = filled(page);
   const latency = thresholds(page, /^(latency\.)?(p50|p95|p99|med|median|p\(\d+\))[<>]/);
   const service = thresholds(page, /^service_time\.(p50|p95|p99)[<>]/);
-  const hpa = clusterOf(page)?.hpa;
-  const target = hpa?.target_cpu_percent ?? null;
   return [
     timeChart(page, data, { id: 'rate', title: 'Total Requests per Second', unit: 'per second', thresholds: thresholds(page, /^(requests_per_second|rps)[<>]/) },
       curves(data, [['answered', 'RPS', '--series-1'], ['failed', 'Failures/s', '--series-2', [6, 3]], ['requested', 'requested', '--series-6', [2, 3], { step: true, width: 1.5 }]], number), true),
@@ -116,11 +114,21 @@ function timeCharts(page) {
       curves(data, [['service_p50_ms', 'median', '--series-3'], ['service_p95_ms', '95th', '--series-1', [8, 3]], ['service_p99_ms', '99th', '--series-4', [3, 3]]], time)),
     timeChart(page, data, { id: 'users', title: 'Number of Users', unit: 'users or connections' },
       curves(data, [['users', 'users', '--series-5', undefined, { step: true }]], number)),
-    timeChart(page, data, { id: 'replicas', title: 'Replicas', unit: 'pods' },
-      curves(data, [['hpa_desired', 'wanted by the HPA', '--series-4', [3, 3], { step: true }], ['desired', 'asked for', '--series-1', [8, 3], { step: true }], ['ready', 'ready', '--series-3', undefined, { step: true, width: 2.25 }]], number)),
-    timeChart(page, data, { id: 'cpu', title: 'CPU as the HPA sees it', unit: '% of the requests', thresholds: target === null ? [] : [{ value: target, label: `target ${target} %`, from: null, to: null }] },
-      curves(data, [['cpu_percent', 'CPU', '--series-2', undefined, { step: true }]], (value) => (value === null ? '–' : `${count(value)} %`))),
+    ...replicaCharts(page, ''),
     coverage(page, data),
+  ];
+}
+
+/** The cluster's. @param {RunPage} page @param {string} prefix Of the charts' ids, where they are shown twice. */
+export function replicaCharts(page, prefix) {
+  const data = filled(page);
+  const target = clusterOf(page)?.hpa?.target_cpu_percent ?? null;
+  const lines = target === null ? [] : [{ value: target, label: `target ${target} %`, from: null, to: null }];
+  return [
+    timeChart(page, data, { id: `${prefix}replicas`, title: 'Replicas', unit: 'pods' },
+      curves(data, [['hpa_desired', 'wanted by the HPA', '--series-4', [3, 3], { step: true }], ['desired', 'asked for', '--series-1', [8, 3], { step: true }], ['ready', 'ready', '--series-3', undefined, { step: true, width: 2.25 }]], number)),
+    timeChart(page, data, { id: `${prefix}cpu`, title: 'CPU as the HPA sees it', unit: '% of the requests', thresholds: lines },
+      curves(data, [['cpu_percent', 'CPU', '--series-2', undefined, { step: true }]], (value) => (value === null ? '–' : `${count(value)} %`))),
   ];
 }
 
@@ -133,7 +141,7 @@ function coverage(page, data) {
   data.columns.coverage ??= share(data.columns);
   if (data.baseline) data.baseline.coverage ??= share(data.baseline);
   const format = (/** @type {Maybe} */ value) => (value === null ? '–' : percent(value / 100));
-  return timeChart(page, data, { id: 'coverage', title: 'Traces complete of those due so far', unit: '%', top: 105 }, curves(data, [['coverage', 'complete', '--series-3']], format));
+  return timeChart(page, data, { id: 'coverage', title: 'Traces complete of those due so far', unit: '%', whole: true }, curves(data, [['coverage', 'complete', '--series-3']], format));
 }
 
 /** @param {RunPage} page */

@@ -88,6 +88,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        keys: match args.keys_from_stdin {
+            true => run::Keys::Program,
+            false => run::Keys::None,
+        },
         shard: run::ShardSetup {
             shard: args.shard,
             peers: args.shard_peers,

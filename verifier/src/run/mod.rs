@@ -8,6 +8,7 @@ mod conductor;
 mod exposition;
 pub mod faults;
 pub mod found;
+mod keys;
 pub mod kubernetes;
 mod last_words;
 pub mod load;
@@ -17,8 +18,10 @@ mod shard;
 mod signals;
 pub mod target;
 pub mod traces;
+mod wishes;
 
 pub use barrier::Peers;
+pub use keys::Keys;
 pub use setup::Setup;
 pub use shard::ShardSetup;
 
@@ -140,6 +143,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         recorder: recorder.clone(),
         cancel: CancellationToken::new(),
         interrupted: false,
+        hand: load::Hand::default(),
         faults,
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources, cluster))?;

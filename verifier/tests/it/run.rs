@@ -3,6 +3,7 @@
 mod faults;
 pub(crate) mod faulty;
 mod http2;
+mod keys;
 mod killed;
 mod search;
 

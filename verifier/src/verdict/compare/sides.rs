@@ -14,6 +14,8 @@ pub struct Side {
     plan: Plan,
     verdict: Verdict,
     stages: Vec<(String, Vec<Figure>)>,
+    /// Stages whose users somebody has changed.
+    by_hand: Vec<String>,
 }
 
 impl Side {
@@ -24,6 +26,11 @@ impl Side {
     pub fn read(folder: &RunFolder) -> Result<Side> {
         with_timeline(folder, |timeline, others| {
             let verdict = judge::judge(timeline, &others);
+            let names = timeline.plan.stages.iter().enumerate();
+            let by_hand = names
+                .filter(|(index, _)| !judge::users_by_hand(timeline, *index).is_empty())
+                .map(|(_, stage)| stage.name.clone())
+                .collect();
             let stages = verdict.stages.iter().enumerate().map(|(index, stage)| {
                 let figures = figures::of_stage(timeline, index, stage);
                 (stage.name.clone(), figures)
@@ -33,6 +40,7 @@ impl Side {
                 plan: timeline.plan.clone(),
                 verdict,
                 stages,
+                by_hand,
             })
         })
     }
@@ -52,10 +60,10 @@ impl Side {
 
     /// Why its figures can not be held against another's.
     pub(super) fn unfit(&self, letter: &str) -> Vec<String> {
-        unfit(&self.verdict)
-            .into_iter()
-            .map(|why| format!("{letter}: {why}"))
-            .collect()
+        let by_hand = self.by_hand.iter();
+        let by_hand = by_hand.map(|stage| format!("the users of {stage} were changed by hand"));
+        let unfit = unfit(&self.verdict).into_iter().chain(by_hand);
+        unfit.map(|why| format!("{letter}: {why}")).collect()
     }
 
     /// What differs between the plans that makes the load, or what is expected of it, another. Names, seeds,

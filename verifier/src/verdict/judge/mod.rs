@@ -1,5 +1,6 @@
 //! From the joined run to the verdict: figures first, then checks on the figures.
 
+mod by_hand;
 mod checks;
 mod cluster;
 mod collector;
@@ -18,6 +19,7 @@ mod tasks;
 mod traces;
 mod watched;
 
+pub use by_hand::users_by_hand;
 pub use checks::{recorded_part, unfit};
 pub use distribution::{distribution, fewest_samples, percentile_ns};
 pub use sources::{Beside, beside};
@@ -84,6 +86,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let mut warnings = replicas::warnings(timeline, &stages);
     warnings.extend(sources::warnings(&sources));
     warnings.extend(watched::warning(timeline));
+    warnings.extend(by_hand::warnings(timeline));
     warnings.extend(cluster.iter().flat_map(cluster::warnings));
     let shards = shards::figures(timeline);
     warnings.extend(shards::warnings(timeline, &shards));
