@@ -49,8 +49,8 @@ fn rows(random: &mut u64) -> Vec<Exchange> {
         *random ^= *random >> 7;
         *random ^= *random << 17;
         let intended_ns = 1_000_000_000 + n * 10_000;
-        let took_ns = 100_000 * (1 + *random % 8) << (random.leading_zeros() % 8);
-        let error = n % 100 == 0;
+        let took_ns = (100_000 * (1 + *random % 8)) << (random.leading_zeros() % 8);
+        let error = n.is_multiple_of(100);
         Exchange {
             seq: 0,
             intended_ns,

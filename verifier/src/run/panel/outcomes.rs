@@ -22,7 +22,7 @@ pub(super) fn draw(look: &Look, area: Rect, buffer: &mut Buffer) {
         let line = Line::raw(format!("{name:<16}{:>13}{:>9}", count(n), share(n, all)));
         if failed { line.red() } else { line }.render(row, buffer);
     }
-    if let Some(row) = within.rows().last().filter(|_| hidden > 0) {
+    if let Some(row) = within.rows().next_back().filter(|_| hidden > 0) {
         let line = format!(
             "{:<width$}",
             format!("… and {} more", hidden + 1),
