@@ -58,6 +58,10 @@ instructions *ARGS:
 bench-ingest *ARGS:
     cargo bench --quiet -p verifier --bench ingest -- {{ARGS}}
 
+# The page: CPU of its tail per exchange, how fast it catches up, and what it sends each second of a long run
+bench-tail *ARGS:
+    cargo bench --quiet -p verifier --bench tail -- {{ARGS}}
+
 # The service beside its peers: CPU per request, throughput, p99, RSS, start, traces complete; interleaved
 bench-service *ARGS:
     bench/service {{ARGS}}

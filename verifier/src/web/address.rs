@@ -27,6 +27,9 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
         return Ok(SocketAddr::from((ip, PORT)));
     }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text:?} is no port: {like}"));
+    }
     let named = match text.contains(':') {
         true => text.to_socket_addrs(),
         false => (text, PORT).to_socket_addrs(),

@@ -31,6 +31,10 @@ fn walk(folder: &Path, under: &str, depth: usize, files: &mut Vec<RunFile>) {
         ) else {
             continue;
         };
+        // What is still being written is none yet.
+        if name.starts_with('.') || name.ends_with(".partial") {
+            continue;
+        }
         let path = format!("{under}{name}");
         if kind.is_dir() && depth < DEEPEST {
             walk(&entry.path(), &format!("{path}/"), depth + 1, files);

@@ -29,3 +29,4 @@ mod waterfall;
 
 pub use address::{default_address, parse_address};
 pub use serve::{First, Setup, serve};
+pub use tail::Following;

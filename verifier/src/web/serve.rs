@@ -81,6 +81,7 @@ pub fn serve(setup: Setup) -> Result<u8> {
         };
         let site = Site::new(Tail::start()?, program);
         let guard = Guard::new(address, token);
+        let for_a_run = matches!(setup.first, First::Run(..));
         let stay = match setup.first {
             First::Nothing => true,
             First::Show(folder) => {
@@ -99,7 +100,7 @@ pub fn serve(setup: Setup) -> Result<u8> {
         };
         let router = routes(Arc::clone(&site), guard);
         let served = tokio::spawn(server::serve(listener, router));
-        let code = conduct(&site, stay, &url).await;
+        let code = conduct(&site, for_a_run, stay, &url).await;
         served.abort();
         code
     });
@@ -107,8 +108,9 @@ pub fn serve(setup: Setup) -> Result<u8> {
     code
 }
 
-/// Waits. The first Ctrl-C stops a run, the second ends it at once; with no run, it ends the page.
-async fn conduct(site: &Site, stay: bool, url: &str) -> Result<u8> {
+/// Waits. The first Ctrl-C stops a run, the second ends it at once; with no run, it ends the page. Gives the exit code of
+/// the run that the page was started for; runs that are started on the page are its visitors' business.
+async fn conduct(site: &Site, for_a_run: bool, stay: bool, url: &str) -> Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -140,11 +142,14 @@ async fn conduct(site: &Site, stay: bool, url: &str) -> Result<u8> {
             changed = ends.changed() => {
                 let end = *ends.borrow_and_update();
                 let (Ok(()), Some(end)) = (changed, end) else { continue };
-                let end_of_first = *first.get_or_insert(end);
                 interrupts = 0;
-                let never_began = stays_for_nothing(end_of_first);
-                if leaving || never_began {
-                    return Ok(end_of_first.code);
+                if for_a_run {
+                    let end_of_first = *first.get_or_insert(end);
+                    if leaving || stays_for_nothing(end_of_first) {
+                        return Ok(end_of_first.code);
+                    }
+                } else if leaving {
+                    return Ok(0);
                 }
                 eprintln!("verifier: the page stays at {url} until Ctrl-C");
             }

@@ -5,6 +5,8 @@ pub(crate) mod faulty;
 mod http2;
 mod keys;
 mod killed;
+mod panel;
+mod pty;
 mod search;
 
 use faulty::faulty_service;

@@ -1,6 +1,7 @@
 //! The verdict for a reader: one output a file, all from the same figures.
 
 mod assets;
+mod beside;
 mod cluster;
 mod frozen;
 mod json;
@@ -13,6 +14,7 @@ mod parts;
 mod text;
 
 pub use assets::asset;
+pub use beside::{read_page, write_beside};
 pub use json::{read_verdict, schema, to_json};
 pub use legacy::Legacy;
 pub use text::to_text;

@@ -45,7 +45,8 @@ pub(super) fn history(figures: &Figures) -> String {
         // Of the ten seconds that ended two before this one.
         let window = &figures.history[place.saturating_sub(12)..place.saturating_sub(2)];
         let mean = |of: fn(&HistoryRow) -> f64| {
-            window.iter().map(of).sum::<f64>() / window.len().max(1) as f64
+            // The sum of nothing is a negative zero.
+            (window.iter().map(of).sum::<f64>() + 0.0) / window.len().max(1) as f64
         };
         cells.extend(
             [mean(|row| row.tried), mean(|row| row.tried_failed)].map(|rate| format!("{rate:.6}")),

@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 use crate::record::Clock;
 use crate::verdict::page::{Page, SCHEMA, State};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -21,12 +21,35 @@ use tokio::sync::{oneshot, watch};
 
 /// How often the folder is read while somebody watches.
 const EVERY: Duration = Duration::from_millis(250);
-/// What is read is shown this often at least.
-const SHOW_EVERY_NS: u64 = SECOND_NS - 50_000_000;
+/// What was read is shown when the last was shown so long ago: with what passes between two readings, once a second at least.
+const SHOW_EVERY_NS: u64 = SECOND_NS / 4 * 3 - 50_000_000;
 /// What is no older than this is fresh.
 const FRESH_NS: u64 = SECOND_NS / 5;
 /// Whoever asks waits no longer than this for a long run to be read.
 const CATCH_UP_NS: u64 = 3 * SECOND_NS;
+
+/// A run folder as whoever opens the page finds it: for what it costs to be measured.
+pub struct Following(Follow);
+
+impl Following {
+    /// Nothing read yet.
+    pub fn new(folder: &Path) -> Following {
+        Following(Follow::new(folder.to_owned(), Whose::Ours, Clock::start()))
+    }
+
+    /// Reads all that is there.
+    pub fn catch_up(&mut self) {
+        self.0.advance(&|| true);
+    }
+
+    /// Bytes of the event that is sent to somebody who has so many rows of the series already.
+    pub fn event_bytes(&mut self, rows: usize) -> usize {
+        let snapshot = self.0.snapshot();
+        let last_id = format!("{}:{rows}", snapshot.tag);
+        let event = snapshot.event(Some(&last_id));
+        event.map_or(0, |(bytes, _)| bytes.len())
+    }
+}
 
 /// A question to the state, answered on the tail's thread.
 type Look = Box<dyn FnOnce(Option<&Follow>) + Send>;

@@ -53,7 +53,10 @@ fn the_page_is_whole_and_needs_no_network() {
         assert!(!html.contains(outside), "{outside}");
     }
     let json = written.text("page.json");
-    assert!(html.contains(&json.replace('<', r"\u003c")), "another document than page.json");
+    assert!(
+        html.contains(&json.replace('<', r"\u003c")),
+        "another document than page.json"
+    );
     // Who reads without JavaScript is told the verdict.
     let without = html.split_once("<noscript>").unwrap().1;
     assert!(without.starts_with("<h1>FAIL: "), "{without}");
