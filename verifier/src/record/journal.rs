@@ -242,6 +242,26 @@ pub enum Observation {
     Unknown,
 }
 
+impl Observation {
+    /// Whoever watches the cluster sees it, and of several one suffices.
+    pub fn of_cluster(&self) -> bool {
+        matches!(
+            self,
+            Observation::ClusterWatched(_)
+                | Observation::WatchState(_)
+                | Observation::Hpa(_)
+                | Observation::Deployment(_)
+                | Observation::ReplicaSet(_)
+                | Observation::Pod(_)
+                | Observation::Endpoints(_)
+                | Observation::Event(_)
+                | Observation::PodMetrics(_)
+                | Observation::Node(_)
+                | Observation::PodLog { .. }
+        )
+    }
+}
+
 /// The machine that generates the load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Host {

@@ -16,6 +16,7 @@ pub mod span;
 pub mod chunks;
 pub mod folder;
 pub mod found;
+mod listing;
 pub mod merge;
 pub mod one;
 pub mod parquet;

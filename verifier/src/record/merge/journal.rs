@@ -34,7 +34,7 @@ pub(super) fn write(
     let watcher = parts.iter().position(watched_the_cluster);
     entries.retain(|(shard, entry)| {
         let again =
-            watcher.is_some_and(|watcher| watcher != *shard) && of_cluster(&entry.observation);
+            watcher.is_some_and(|watcher| watcher != *shard) && entry.observation.of_cluster();
         !again && readings.take(*shard, entry)
     });
     let first = beginning(parts, origin_unix_ns, dictionary, spans, folder)?;
@@ -96,24 +96,6 @@ fn on_one_clock(parts: &[Part], origin_unix_ns: u64) -> Vec<(usize, Entry)> {
 fn watched_the_cluster(part: &Part) -> bool {
     part.observations()
         .any(|o| matches!(o, Observation::ClusterWatched(_)))
-}
-
-/// What any shard that watches the cluster sees, and what one of them suffices for.
-fn of_cluster(observation: &Observation) -> bool {
-    matches!(
-        observation,
-        Observation::ClusterWatched(_)
-            | Observation::WatchState(_)
-            | Observation::Hpa(_)
-            | Observation::Deployment(_)
-            | Observation::ReplicaSet(_)
-            | Observation::Pod(_)
-            | Observation::Endpoints(_)
-            | Observation::Event(_)
-            | Observation::PodMetrics(_)
-            | Observation::Node(_)
-            | Observation::PodLog { .. }
-    )
 }
 
 /// Load workers of a shard; where none left its figures, it counts as one.

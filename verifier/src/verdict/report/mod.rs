@@ -61,10 +61,15 @@ pub(super) fn write_reports(
 
 /// The page with the folder's files, of a size that one file can hold.
 fn with_files(mut page: Page, folder: &RunFolder) -> Result<Page> {
-    page.files = page::of_folder(folder)?;
-    // Their own sizes are not known before they are written, and the same run must give the same bytes.
-    page.files
-        .retain(|file| !OF_THE_PAGE.contains(&file.path.as_str()));
+    let file = |(path, bytes): (String, u64)| {
+        // Their own sizes are not known before they are written, and the same run must give the same bytes.
+        let known = !OF_THE_PAGE.contains(&path.as_str());
+        known.then_some(RunFile {
+            path,
+            bytes: Some(bytes),
+        })
+    };
+    page.files = folder.files()?.into_iter().filter_map(file).collect();
     let of_the_page = OF_THE_PAGE.map(|path| RunFile {
         path: path.to_owned(),
         bytes: None,

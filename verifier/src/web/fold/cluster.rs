@@ -27,21 +27,11 @@ impl OfCluster {
             | Observation::StageStarted { .. }
             | Observation::StageEnded { .. }
             | Observation::TargetReady { .. } => {}
-            Observation::ClusterWatched(_)
-            | Observation::WatchState(_)
-            | Observation::Hpa(_)
-            | Observation::Deployment(_)
-            | Observation::ReplicaSet(_)
-            | Observation::Pod(_)
-            | Observation::Endpoints(_)
-            | Observation::Event(_)
-            | Observation::PodMetrics(_)
-            | Observation::Node(_)
-            | Observation::FaultDone(_)
+            Observation::FaultDone(_)
             | Observation::FaultUndone(_)
-            | Observation::PodLog { .. }
             | Observation::TargetExited { .. }
             | Observation::TargetStarted { .. } => self.any = true,
+            seen if seen.of_cluster() => self.any = true,
             _ => return true,
         }
         self.changed = true;

@@ -126,7 +126,10 @@ impl Follow {
         if let Some(fold) = &mut self.fold {
             fold.look_at_cluster();
         }
-        self.files = files::list(&self.path);
+        // What was there a moment ago holds where a file goes away meanwhile.
+        if let Some(Ok(files)) = self.folder.as_ref().map(files::list) {
+            self.files = files;
+        }
     }
 
     /// Where it can be told, why something is wrong.

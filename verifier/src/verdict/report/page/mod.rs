@@ -1,7 +1,6 @@
 //! The page's document of a run that has ended: the verdict, and beside it what only a page draws, from the joined run.
 
 mod bounded;
-mod files;
 mod limits;
 mod markers;
 mod names;
@@ -12,7 +11,6 @@ mod statistics;
 mod traces;
 
 pub(super) use bounded::fit;
-pub(super) use files::of_folder;
 pub(super) use traces::Picture;
 
 use crate::record::Asked;
