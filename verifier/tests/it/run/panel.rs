@@ -160,6 +160,32 @@ fn a_terminal_that_goes_away_ends_the_run_with_its_report() {
 }
 
 #[test]
+fn a_terminal_that_stalls_does_not_hold_up_the_run() {
+    let folder = TempDir::new().unwrap();
+    let plan = crowd(&folder);
+    let mut pty = start(&folder, KIND, SIZE, &[&plan]);
+    pty.wait_for("people");
+    pty.stall(true);
+    let journal = run_folder(&folder).join("journal.jsonl");
+    let says = |what: &str| fs::read_to_string(&journal).is_ok_and(|text| text.contains(what));
+    // Each size is a whole new screen: more than the kernel keeps for a terminal.
+    let begun = Instant::now();
+    for width in (80..180).cycle() {
+        pty.resize((width, 50));
+        std::thread::yield_now();
+        if begun.elapsed() > Duration::from_secs(3) {
+            break;
+        }
+    }
+    pty.signal(Signal::TERM);
+    wait_until("the run ends", || says("run_ended"));
+    pty.stall(false);
+    let status = pty.end(REPORT);
+    assert_eq!(status.code(), Some(130), "{}", pty.text());
+    pty.assert_restored();
+}
+
+#[test]
 fn a_terminal_without_screens_has_lines() {
     let cases: [(&str, &[&str]); 3] = [(KIND, &["--headless"]), (KIND, &["--json"]), ("dumb", &[])];
     for (kind, args) in cases {
