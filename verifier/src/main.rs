@@ -1,21 +1,27 @@
 //! `verifier`: parse, dispatch, exit code.
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write, stderr, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 use verifier::cli::{
-    CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs, WatchArgs,
+    self, AskedArgs, CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs,
+    RunArgs, WatchArgs, WebArgs,
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
-use verifier::record::{self, Asked, RunFolder};
+use verifier::record::{self, Asked, Clock, RunFolder};
 use verifier::verdict::judge::recorded_part;
+use verifier::web::{self, First};
 use verifier::{run, verdict};
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
 const USAGE: u8 = 2;
 /// The run took place, and can not be judged.
 const UNKNOWN: u8 = 3;
+/// A change of a figure against a baseline's up to this share is noise.
+const NOISE: f64 = 0.05;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
 
@@ -26,8 +32,13 @@ fn main() -> ExitCode {
     if let Some(code) = run::target::embedded::child_main() {
         return code;
     }
-    let result = match Cli::parse().command {
+    let matches = Cli::command().get_matches();
+    let command = Cli::from_arg_matches(&matches).map(|cli| cli.command);
+    let typed = matches.subcommand().map(|(_, typed)| typed);
+    let result = match command.unwrap_or_else(|error| error.exit()) {
+        Command::Run(args) if args.page.web.is_some() => run_on_page(*args, typed),
         Command::Run(args) => run(*args),
+        Command::Web(args) => web(args),
         Command::Check(args) => check(args),
         Command::Watch(args) => watch(args),
         Command::Judge(args) => judge(&args),
@@ -51,21 +62,26 @@ fn load_plan(name: &str) -> anyhow::Result<Plan> {
     }
 }
 
-fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+/// The plan that is run.
+fn planned(args: &RunArgs) -> anyhow::Result<Plan> {
     let overrides = Overrides {
-        connections: args.connections,
-        users: args.users,
+        connections: args.connections.clone(),
+        users: args.users.clone(),
         spawn_rate: args.spawn_rate,
-        rate: args.rate,
+        rate: args.rate.clone(),
         duration: args.duration,
         scale_time: args.scale_time,
-        thresholds: args.thresholds,
+        thresholds: args.thresholds.clone(),
         no_faults: args.no_faults,
         http2: args.http2,
         namespace: args.cluster.namespace.clone(),
         seed: args.seed,
     };
-    let plan = overrides.apply(args.cluster.asked(load_plan(&args.plan)?))?;
+    overrides.apply(args.cluster.asked(load_plan(&args.plan)?))
+}
+
+fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let plan = planned(&args)?;
     let setup = run::Setup {
         url: args.url,
         replicas: args.replicas,
@@ -98,8 +114,9 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         let well = run::try_faults(&plan, &setup)?;
         return Ok(ExitCode::from(if well { 0 } else { USAGE }));
     }
+    let baseline = baseline(&args.asked)?;
     let ended = run::run(plan, &setup)?;
-    let code = exit(&ended, setup.asked, args.json)?;
+    let code = exit(&ended, setup.asked, baseline.as_ref(), args.json)?;
     let recorded = || verdict::read_verdict(&ended.folder).is_ok_and(|v| recorded_part(&v));
     // A shard has done its part when that is recorded: the whole is judged by `verifier merge`.
     Ok(match setup.shard.shard {
@@ -108,9 +125,77 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The page, and the run as a child process of the one that serves it: what happens to the page does not happen to the run.
+fn run_on_page(args: RunArgs, typed: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
+    // What is wrong with it is said before anything is served.
+    let plan = planned(&args)?;
+    let folder = args.out.clone();
+    let folder = folder.unwrap_or_else(|| RunFolder::default_path(&plan.name, Clock::start()));
+    let again = typed.map(cli::typed).unwrap_or_default();
+    let setup = web::Setup {
+        address: args.page.web.unwrap_or_else(web::default_address),
+        token: args.page.web_token.clone(),
+        first: First::Run(again, folder),
+        stay: !args.headless,
+        surroundings: typed.map(cli::surroundings).unwrap_or_default(),
+        plan: own_plan(&args.plan)?,
+        host: args.url,
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
+/// A plan out of a file, which can be chosen on the page, too.
+fn own_plan(name: &str) -> anyhow::Result<Option<(Plan, OsString)>> {
+    let is_file = Path::new(name).is_file();
+    let argument = OsString::from(name);
+    Ok(is_file
+        .then(|| load_plan(name))
+        .transpose()?
+        .map(|plan| (plan, argument)))
+}
+
+fn web(args: WebArgs) -> anyhow::Result<ExitCode> {
+    let words = ["verifier", "run"].map(OsString::from).into_iter();
+    // A mistake among them is said here, and not when somebody has filled in a form.
+    let typed = Cli::command().get_matches_from(words.chain(args.run));
+    let given = typed.subcommand().map(|(_, typed)| typed);
+    let run = given.map(RunArgs::from_arg_matches).transpose()?;
+    let plan = run.as_ref().map_or("", |run| run.plan.as_str());
+    let setup = web::Setup {
+        address: args.listen,
+        token: args.web_token,
+        first: First::Nothing,
+        stay: true,
+        surroundings: given.map(cli::surroundings).unwrap_or_default(),
+        plan: own_plan(plan)?,
+        host: run.and_then(|run| run.url),
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
+/// A recorded run on the page.
+fn show_on_page(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::open(&args.run)?;
+    let setup = web::Setup {
+        address: args.page.web.unwrap_or_else(web::default_address),
+        token: args.page.web_token.clone(),
+        first: First::Show(folder.path().to_owned()),
+        stay: true,
+        surroundings: Vec::new(),
+        plan: None,
+        host: None,
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
 /// Judges what was recorded; what can not be judged is unknown.
-fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
-    let code = report(&ended.folder, asked, json).unwrap_or_else(|error| {
+fn exit(
+    ended: &run::Ended,
+    asked: Asked,
+    baseline: Option<&RunFolder>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let code = report(&ended.folder, asked, baseline, json).unwrap_or_else(|error| {
         tell(&format!("verifier: {error:#}"));
         ExitCode::from(UNKNOWN)
     });
@@ -121,15 +206,39 @@ fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode
     })
 }
 
+/// The run to hold this one against; that it can not be is said before any load.
+fn baseline(asked: &AskedArgs) -> anyhow::Result<Option<RunFolder>> {
+    let folder = asked.baseline.as_deref().map(RunFolder::open).transpose()?;
+    if let Some(folder) = &folder {
+        verdict::report::read_page(folder)?;
+    }
+    Ok(folder)
+}
+
 /// Judges the folder, prints the verdict, writes the reports.
-fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
+fn report(
+    folder: &RunFolder,
+    asked: Asked,
+    baseline: Option<&RunFolder>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let mut printed = Ok(());
     let verdict = verdict::judge_and_report(folder, asked, |verdict| {
         printed = print(verdict, json);
         Ok(())
     })?;
-    let written = folder.path().join("report.html");
-    tell(&format!("report: {}", written.display()));
+    let file = folder.path().join("report.html");
+    if let Some(baseline) = baseline {
+        let comparison = hold_against(baseline, folder, NOISE)?;
+        let (word, why) = (comparison.outcome.word(), comparison.reasons.first());
+        let why = why.map_or("", String::as_str);
+        tell(&format!(
+            "beside {}: {word}: {why}",
+            baseline.path().display()
+        ));
+        verdict::report::write_beside(&file, folder, baseline, comparison)?;
+    }
+    tell(&format!("report: {}", file.display()));
     printed?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
@@ -137,8 +246,9 @@ fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCo
 /// Joins the shards of a run, and judges the whole.
 fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
     let mut say = |what: &str| tell(&format!("verifier: {what}"));
+    let baseline = baseline(&args.asked)?;
     let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut say)?;
-    report(&folder, args.asked.asked(), args.json)
+    report(&folder, args.asked.asked(), baseline.as_ref(), args.json)
 }
 
 fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
@@ -185,8 +295,9 @@ fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
         asked: args.asked.asked(),
         ..run::Setup::default()
     };
+    let baseline = baseline(&args.asked)?;
     let ended = run::found::watch(plan, &setup, args.length)?;
-    exit(&ended, setup.asked, args.json)
+    exit(&ended, setup.asked, baseline.as_ref(), args.json)
 }
 
 fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
@@ -195,23 +306,44 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
         (None, Some(file)) => run::found::read(load_plan(&args.plan)?, file, args.out.as_deref())?,
         (None, None) => anyhow::bail!("name a run folder, or a file with --otlp"),
     };
-    report(&folder, args.asked.asked(), args.json)
+    report(
+        &folder,
+        args.asked.asked(),
+        baseline(&args.asked)?.as_ref(),
+        args.json,
+    )
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    if args.page.web.is_some() {
+        return show_on_page(args);
+    }
     let verdict = verdict::read_verdict(&RunFolder::open(&args.run)?)?;
     print(&verdict, args.json)?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
+/// Holds the second run against the first.
+fn hold_against(
+    a: &RunFolder,
+    b: &RunFolder,
+    noise: f64,
+) -> anyhow::Result<verdict::compare::Comparison> {
+    use verdict::compare::{Side, compare};
+    Ok(compare(&Side::read(a)?, &Side::read(b)?, noise))
+}
+
 fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
-    use verdict::compare::{Side, compare, to_text};
-    let read = |path| Side::read(&RunFolder::open(path)?);
-    let comparison = compare(&read(&args.a)?, &read(&args.b)?, args.noise);
+    let (a, b) = (RunFolder::open(&args.a)?, RunFolder::open(&args.b)?);
+    let comparison = hold_against(&a, &b, args.noise)?;
+    if let Some(file) = &args.html {
+        verdict::report::write_beside(file, &b, &a, comparison.clone())?;
+        eprintln!("page: {}", file.display());
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
-        print!("{}", to_text(&comparison));
+        print!("{}", verdict::compare::to_text(&comparison));
     }
     Ok(ExitCode::from(comparison.outcome.exit_code()))
 }

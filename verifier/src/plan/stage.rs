@@ -35,6 +35,17 @@ impl Stage {
         }
     }
 
+    /// Open loop: requests per second that the plan asks for so long after the stage's begin; `None` for a closed loop.
+    pub fn rate_at(&self, since: Duration) -> Option<f64> {
+        match self.load {
+            Load::Rate { rate, rate_to, .. } => {
+                let share = since.as_secs_f64() / self.duration.as_secs_f64();
+                Some(rate + (rate_to - rate) * share.min(1.0))
+            }
+            _ => None,
+        }
+    }
+
     /// The stage as it stands in a plan, without its `[[stage]]`.
     pub fn to_toml(&self) -> String {
         // A table of plain values can always be written.

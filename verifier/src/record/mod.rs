@@ -17,6 +17,7 @@ pub mod chunks;
 pub mod folder;
 pub mod found;
 pub mod merge;
+pub mod one;
 pub mod parquet;
 pub mod rows;
 

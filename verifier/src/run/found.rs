@@ -5,7 +5,7 @@ use super::cluster::Cluster;
 use super::progress::Progress;
 use super::signals::Signals;
 use super::terminal::say;
-use super::{CLOCKS_APART_NS, Ended, Setup, default_folder, finish, host, target};
+use super::{CLOCKS_APART_NS, Ended, Setup, finish, host, target};
 use crate::plan::{Load, Plan, Stage};
 use crate::record::{
     Clock, Exchange, Observation, Outcome, Recorder, Recording, RunFolder, RunKey, Span, read_rows,
@@ -118,7 +118,7 @@ fn watched(mut plan: Plan, duration: Duration) -> Result<Plan> {
 
 fn begin(plan: &Plan, out: Option<&Path>) -> Result<(RunFolder, Recording, Clock)> {
     let clock = Clock::start();
-    let out = out.map_or_else(|| default_folder("watched", clock), Path::to_owned);
+    let out = out.map_or_else(|| RunFolder::default_path("watched", clock), Path::to_owned);
     let folder = RunFolder::create(&out)?;
     write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
     let key = RunKey::random()?;

@@ -35,9 +35,8 @@ use conductor::Conductor;
 use faults::Faults;
 use signals::Signals;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 use target::Target;
 use terminal::say;
 use tokio_util::sync::CancellationToken;
@@ -88,7 +87,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let out = setup
         .out
         .clone()
-        .unwrap_or_else(|| default_folder(&plan.name, clock));
+        .unwrap_or_else(|| RunFolder::default_path(&plan.name, clock));
     Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = setup.listeners(&sources)?;
     let own = setup.shard.own(&plan);
@@ -199,20 +198,6 @@ fn run_id(out: &Path) -> String {
         || out.display().to_string(),
         |name| name.to_string_lossy().into_owned(),
     )
-}
-
-/// `runs/<plan>-<time>`, with a number behind it if two runs begin in the same second.
-fn default_folder(plan: &str, clock: Clock) -> PathBuf {
-    let started = std::time::UNIX_EPOCH + Duration::from_nanos(clock.origin_unix_ns());
-    let started = humantime::format_rfc3339_seconds(started)
-        .to_string()
-        .replace([':', '-'], "");
-    let folder = PathBuf::from("runs").join(format!("{plan}-{started}"));
-    let numbered = (2..).map(|number| folder.with_file_name(format!("{plan}-{started}-{number}")));
-    std::iter::once(folder.clone())
-        .chain(numbered)
-        .find(|path| !path.exists())
-        .unwrap_or(folder)
 }
 
 /// Where the target is, started here or elsewhere; journalled.

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub const SCHEMA: &str = "page/1";
 
 /// The page's whole content.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Page {
     /// `page/1`.
     pub schema: String,
@@ -39,6 +40,8 @@ pub struct Page {
     pub verdict: Option<Verdict>,
     /// Where a trace can be looked at, with `{trace_id}` for its id.
     pub trace_link: Option<String>,
+    /// What these figures can not say, in sentences: how they were measured, and what was left out of the page.
+    pub limits: Vec<String>,
     /// Files of the run folder.
     pub files: Vec<RunFile>,
     /// This run held against `baseline`.
@@ -153,10 +156,13 @@ pub struct Times {
 }
 
 /// Columns of equal length, a row a second in which something was seen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Series {
     /// Number of the first row: whoever has rows already drops those from there on, and appends these.
     pub from: usize,
+    /// Seconds that a row stands for: 1, and more in a run too long for a row a second. Counts are of all of them.
+    pub step_seconds: u64,
     /// The second, rising.
     pub at_seconds: Vec<u64>,
     /// Answers that came in it.
@@ -193,6 +199,32 @@ pub struct Series {
     pub cpu_percent: Vec<Option<i64>>,
 }
 
+impl Default for Series {
+    fn default() -> Series {
+        Series {
+            from: 0,
+            step_seconds: 1,
+            at_seconds: Vec::new(),
+            answered: Vec::new(),
+            failed: Vec::new(),
+            p50_ms: Vec::new(),
+            p95_ms: Vec::new(),
+            p99_ms: Vec::new(),
+            service_p50_ms: Vec::new(),
+            service_p95_ms: Vec::new(),
+            service_p99_ms: Vec::new(),
+            users: Vec::new(),
+            requested: Vec::new(),
+            traces_due: Vec::new(),
+            traces_complete: Vec::new(),
+            hpa_desired: Vec::new(),
+            desired: Vec::new(),
+            ready: Vec::new(),
+            cpu_percent: Vec::new(),
+        }
+    }
+}
+
 /// Exchanges that failed in the same way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
@@ -219,7 +251,7 @@ pub struct Failure {
 pub struct TraceLine {
     /// Trace id in hex.
     pub trace_id: String,
-    /// `slowest`, `failed`, `incomplete`.
+    /// `slowest`, `median`, `failed`, `incomplete`. A trace that is several of these has a line for each.
     pub why: String,
     /// Its stage.
     pub stage: String,
@@ -292,6 +324,6 @@ pub struct Marker {
 pub struct RunFile {
     /// From the run folder.
     pub path: String,
-    /// Its size.
-    pub bytes: u64,
+    /// Its size; `null` of those that the page itself is written to.
+    pub bytes: Option<u64>,
 }

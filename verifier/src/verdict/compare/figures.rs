@@ -4,10 +4,10 @@ use super::interval::{self, BATCHES, Estimate};
 use crate::record::{Exchange, Outcome};
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::Stage;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which way a figure is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
     /// Requests a second, coverage.
@@ -17,7 +17,7 @@ pub enum Better {
 }
 
 /// What a figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Milliseconds.

@@ -8,7 +8,7 @@
 //! can know; the noise threshold is for that.
 
 use crate::verdict::judge::fewest_samples;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Batches that a stage is cut into.
 pub const BATCHES: usize = 20;
@@ -21,7 +21,7 @@ const NORMAL: f64 = 2.575_829;
 const STUDENT: f64 = 2.860_935;
 
 /// A figure and what its run says about where it may really lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The figure.
     pub value: f64,

@@ -12,13 +12,13 @@ pub use text::to_text;
 
 use super::outcome::Judgement;
 use figures::Figure;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Name and version of what `verifier compare --json` prints.
 pub const SCHEMA: &str = "compare/1";
 
 /// What a figure, beside its other, comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Worse by more than noise, and the intervals lie apart.
@@ -34,7 +34,7 @@ pub enum Change {
 }
 
 /// One figure of both runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pair {
     /// What it is.
     pub name: String,
@@ -53,7 +53,7 @@ pub struct Pair {
 }
 
 /// One stage of both runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StagePair {
     /// Name, the same in both.
     pub name: String,
@@ -62,10 +62,10 @@ pub struct StagePair {
 }
 
 /// What comparing comes to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
     /// `compare/1`.
-    pub schema: &'static str,
+    pub schema: String,
     /// `pass`: no regression; `fail`: one at least; `unknown`: the runs can not be compared, or something is missing.
     pub outcome: Judgement,
     /// Why, in sentences.
@@ -118,7 +118,7 @@ pub fn compare(a: &Side, b: &Side, noise: f64) -> Comparison {
         ));
     }
     Comparison {
-        schema: SCHEMA,
+        schema: SCHEMA.to_owned(),
         outcome,
         reasons,
         noise,

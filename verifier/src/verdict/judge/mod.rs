@@ -22,6 +22,7 @@ mod watched;
 pub use by_hand::users_by_hand;
 pub use checks::{recorded_part, unfit};
 pub use distribution::{distribution, fewest_samples, percentile_ns};
+pub use exchanges::InTime;
 pub use sources::{Beside, beside};
 
 use super::align::Timeline;
@@ -108,6 +109,12 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
         cluster,
         shards,
     }
+}
+
+/// The cluster as far as the journal alone tells of it, while the run goes on: nothing is known of who served what, nor of
+/// what users felt. `None` where none is watched and no fault is planned.
+pub fn cluster_so_far(timeline: &Timeline<'_>) -> Option<super::cluster::Cluster> {
+    cluster::judge(timeline, ClusterSeen::of(timeline), &[])
 }
 
 fn stage(
