@@ -20,6 +20,7 @@ mod signals;
 pub mod target;
 pub mod terminal;
 pub mod traces;
+mod tty;
 mod wishes;
 
 pub use barrier::Peers;
@@ -172,6 +173,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
             "the run could not be recorded to its end: {error:#}"
         ));
     }
+    terminal::flush();
     Ok(Ended {
         folder,
         interrupted,

@@ -1,11 +1,12 @@
 //! Whose the terminal is: lines for a person, or the panel's while it holds it; and how it is left as it was found,
 //! however the run ends.
 
+use super::tty::Tty;
 use anyhow::{Context, Result, ensure};
 use rustix::process::getpgrp;
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
-    tcgetwinsize, tcsetattr,
+    InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush,
+    tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
 };
 use std::io::{IsTerminal, Write, stderr, stdin};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -20,10 +21,27 @@ const LEAVE: &[u8] = b"\x1b[?25h\x1b[?1049l";
 static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
 /// Who holds it, once in the life of a process, and how it was found.
-static FOUND: OnceLock<(ThreadId, Termios)> = OnceLock::new();
+static FOUND: OnceLock<Found> = OnceLock::new();
 
 /// It has been left.
 static LEFT: AtomicBool = AtomicBool::new(false);
+
+struct Found {
+    holder: ThreadId,
+    termios: Termios,
+    tty: Tty,
+}
+
+impl Found {
+    fn put_back(&self) {
+        if !LEFT.swap(true, SeqCst) {
+            self.tty.write(LEAVE);
+            // What was typed and not read was for the panel, not for the shell. A terminal that is gone needs nothing.
+            let _ = tcflush(stderr(), QueueSelector::IFlush);
+            let _ = tcsetattr(stderr(), OptionalActions::Now, &self.termios);
+        }
+    }
+}
 
 /// Says something to the person: beside the progress line, which the next renewal puts below it; or on the panel, and
 /// once that is gone where it would have stood without.
@@ -39,8 +57,12 @@ fn print(line: &str) {
         true => "\r\x1b[K",
         false => "",
     };
+    let line = format!("{clear}verifier: {line}\n");
     // A terminal that went away must not end the run.
-    let _ = writeln!(stderr(), "{clear}verifier: {line}");
+    match FOUND.get() {
+        Some(found) => drop(found.tty.write(line.as_bytes())),
+        None => drop(stderr().write_all(line.as_bytes())),
+    }
 }
 
 /// Columns and rows.
@@ -71,21 +93,22 @@ pub(super) fn hold() -> Result<()> {
     ensure!(stderr().is_terminal(), "stderr is no terminal");
     ensure!(!is_dumb(), "the terminal is dumb");
     ensure!(tcgetpgrp(stderr())? == getpgrp(), "it is another's now");
-    ensure!(
-        !matches!(size()?, (0, _) | (_, 0)),
-        "the terminal has no size"
-    );
-    let termios = tcgetattr(stderr())?;
-    let mut held = held();
-    let holder = std::thread::current().id();
-    ensure!(
-        FOUND.set((holder, termios.clone())).is_ok(),
-        "it was held before"
-    );
+    let (width, height) = size()?;
+    ensure!(width > 0 && height > 0, "the terminal has no size");
+    let found = Found {
+        holder: std::thread::current().id(),
+        termios: tcgetattr(stderr())?,
+        tty: Tty::open()?,
+    };
+    let quiet = quiet(&found.termios);
+    ensure!(FOUND.set(found).is_ok(), "it was held before");
     restore_before_a_panic_speaks();
-    tcsetattr(stderr(), OptionalActions::Now, &quiet(&termios))?;
-    *held = Some(Vec::new());
-    stderr().write_all(ENTER).context("the terminal is gone")
+    tcsetattr(stderr(), OptionalActions::Now, &quiet)?;
+    *held() = Some(Vec::new());
+    if let Some(found) = FOUND.get() {
+        found.tty.write(ENTER);
+    }
+    Ok(())
 }
 
 /// No line editing, no echo. Nobody may stop the process, or its output, by Ctrl-Z or Ctrl-S while it draws.
@@ -102,25 +125,27 @@ fn quiet(termios: &Termios) -> Termios {
 /// Gives the terminal back as it was, and says what was said meanwhile. Done already, or never held: nothing.
 pub(super) fn release() {
     let mut held = held();
-    if let (Some(said), Some((_, termios))) = (held.take(), FOUND.get()) {
-        put_back(termios);
+    if let (Some(said), Some(found)) = (held.take(), FOUND.get()) {
+        found.put_back();
         said.iter().for_each(|line| print(line));
     }
 }
 
-fn put_back(termios: &Termios) {
-    if !LEFT.swap(true, SeqCst) {
-        // A terminal that is gone needs nothing.
-        let _ = stderr().write_all(LEAVE);
-        // What was typed and not read was for the panel, not for the shell.
-        let _ = tcsetattr(stderr(), OptionalActions::Flush, termios);
+/// Waits until the terminal has taken everything that was written to it.
+pub(super) fn flush() {
+    if let Some(found) = FOUND.get() {
+        found.tty.flush();
     }
 }
 
-/// Draws, if the terminal is still held: whoever releases it meanwhile waits, so that no half frame comes after.
-pub(super) fn while_held<T>(draw: impl FnOnce() -> T) -> Option<T> {
-    let held = held();
-    held.is_some().then(draw)
+/// Shows a frame, if the terminal is still held: whoever releases it meanwhile waits, so that no half frame comes after.
+/// One that is behind is left alone. False when there is none to show it on.
+pub(super) fn show(frame: impl FnOnce() -> Result<Vec<u8>>) -> bool {
+    let (held, found) = (held(), FOUND.get());
+    let (Some(_), Some(found)) = (&*held, found) else {
+        return false;
+    };
+    found.tty.is_behind() || frame().is_ok_and(|bytes| found.tty.write(&bytes))
 }
 
 /// Whether the panel has it.
@@ -145,10 +170,10 @@ fn restore_before_a_panic_speaks() {
     std::panic::set_hook(Box::new(move |panic| {
         match (HELD.try_lock(), FOUND.get()) {
             // It is the drawing itself that panics.
-            (Err(TryLockError::WouldBlock), Some((holder, termios)))
-                if *holder == std::thread::current().id() =>
+            (Err(TryLockError::WouldBlock), Some(found))
+                if found.holder == std::thread::current().id() =>
             {
-                put_back(termios);
+                found.put_back();
             }
             (lock, _) => {
                 drop(lock);

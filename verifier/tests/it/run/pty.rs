@@ -25,6 +25,7 @@ pub(super) struct Pty {
     screen: Arc<Mutex<vt100::Parser>>,
     before: Termios,
     closing: Arc<AtomicBool>,
+    stalled: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
     child: Child,
 }
@@ -60,11 +61,14 @@ impl Pty {
         let screen = Arc::new(Mutex::new(parser));
         let (shown, mut output) = (Arc::clone(&screen), keyboard.try_clone().unwrap());
         let closing = Arc::new(AtomicBool::new(false));
-        let closed = Arc::clone(&closing);
+        let stalled = Arc::new(AtomicBool::new(false));
+        let (closed, stalls) = (Arc::clone(&closing), Arc::clone(&stalled));
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while !closed.load(SeqCst) {
-                if has_more(&output) {
+                if stalls.load(SeqCst) {
+                    std::thread::yield_now();
+                } else if has_more(&output) {
                     let read = output.read(&mut bytes).unwrap_or(0);
                     shown.lock().unwrap().process(&bytes[..read]);
                 }
@@ -76,6 +80,7 @@ impl Pty {
             screen,
             before,
             closing,
+            stalled,
             reader: Some(reader),
             child,
         }
@@ -95,6 +100,11 @@ impl Pty {
 
     pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Nothing is taken from it, or everything again.
+    pub(super) fn stall(&self, stalled: bool) {
+        self.stalled.store(stalled, SeqCst);
     }
 
     /// Everything on the screen.
