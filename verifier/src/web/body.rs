@@ -36,7 +36,12 @@ pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
 /// As [`whole`], and when it is no such JSON.
 pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
     let bytes = whole(body).await?;
-    let read = serde_json::from_slice(&bytes);
+    // Serde takes a list for an object's fields in their order, which nobody means.
+    let object = bytes.trim_ascii_start().starts_with(b"{");
+    let read = match object {
+        true => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+        false => Err("an object is".to_owned()),
+    };
     read.map_err(|error| {
         Refusal::wrong(format!(
             "the body is not the JSON that is expected here: {error}"

@@ -151,6 +151,7 @@ fn crates_stay_in_their_homes() {
                 "record/mod.rs",
                 "record/folder.rs",
                 "record/chunks.rs",
+                "record/one.rs",
             ],
         ),
         ("plotters", &["verdict/report/"]),

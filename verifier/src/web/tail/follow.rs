@@ -148,7 +148,11 @@ impl Follow {
         let so_far = self.fold.as_ref().map_or(State::Starting, Fold::state);
         let over = match self.whose {
             Whose::Ours => self.ended,
-            Whose::Others => self.now_unix_ns() > self.grown_unix_ns() + STILL_NS,
+            Whose::Others => {
+                let judged = || self.path.join("verdict.json").is_file();
+                (so_far == State::Judging && judged())
+                    || self.now_unix_ns() > self.grown_unix_ns() + STILL_NS
+            }
         };
         match over {
             true => State::Ended,
