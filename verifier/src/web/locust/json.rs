@@ -22,8 +22,8 @@ pub(super) fn requests(figures: &Figures) -> Value {
         "total_fail_per_sec": total.total_rates[1],
         "fail_ratio": ratio,
         "current_response_time_percentiles": {
-            "response_time_percentile_0.5": p50.unwrap_or(0),
-            "response_time_percentile_0.95": p95.unwrap_or(0),
+            "response_time_percentile_0.5": p50,
+            "response_time_percentile_0.95": p95,
         },
         "state": state(figures.state, figures.spawning),
         "user_count": figures.user_count,
