@@ -9,7 +9,7 @@ import { thinned } from './thin.js';
  *   format: (value: Maybe) => string, right?: boolean, span?: boolean, note?: string}} Curve */
 /** @typedef {{id: string, title: string, unit: string, note?: string, xs: number[], curves: Curve[], height?: number,
  *   stages?: StageLine[], named?: boolean, markers?: Marker[], thresholds?: import('./marks.js').Threshold[], end?: number,
- *   group: string, log?: boolean, yLog?: boolean, xFormat: (value: number) => string, whole?: boolean}} Chart */
+ *   group: string, log?: boolean, yLog?: boolean, xFormat: (value: number) => string, whole?: boolean, hidden?: (label: string) => boolean}} Chart */
 /** @typedef {{plot: uPlot, chart: Chart, shape: string, brush: {from: number, to: number} | null, hidden: Set<string>}} Drawn */
 
 /** @type {Map<HTMLElement, Drawn>} */
@@ -280,7 +280,8 @@ export function toggleCurve(el, label) {
 /** @type {import('./dom.js').Widget} */
 export const chartWidget = {
   mount(el, /** @type {Chart} */ chart) {
-    drawn.set(el, build(el, chart, new Set()));
+    const hidden = chart.curves.map((curve) => curve.label).filter((label) => chart.hidden?.(label));
+    drawn.set(el, build(el, chart, new Set(hidden)));
     el.onkeydown = (event) => onChartKey(el, event);
     sizes.observe(el);
   },

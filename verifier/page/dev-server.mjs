@@ -19,7 +19,7 @@ export const fixture = (name) => JSON.parse(readFileSync(fileURLToPath(new URL(`
 export function after(page, seconds, from) {
   const ended = seconds >= page.run.elapsed_seconds;
   const rows = page.series.at_seconds.filter((at) => at < seconds).length;
-  const series = /** @type {any} */ ({ from });
+  const series = /** @type {any} */ ({ from, step_seconds: page.series.step_seconds });
   for (const [name, column] of Object.entries(page.series)) if (Array.isArray(column)) series[name] = column.slice(from, rows);
   if (ended) return { ...page, series };
   const share = seconds / page.run.elapsed_seconds;
@@ -50,7 +50,7 @@ export async function serve(options) {
   const opened = [];
 
   const now = () => (ended ? Infinity : ((Date.now() - begun) / 1000) * speed);
-  const idle = () => /** @type {any} */ ({ schema: 'page/1', run: { id: '', plan: '', target: null, started_unix_ms: 0, state: 'idle', elapsed_seconds: 0, planned_seconds: null, stages: [], users_change: false, host: '', verifier_version: '', errors: [] }, exact: false, statistics: [], series: { from: 0, at_seconds: [] }, failures: [], traces: [], waterfalls: [], spectra: [], markers: [], cluster: null, verdict: null, trace_link: null, files: [], comparison: null, baseline: null });
+  const idle = () => /** @type {any} */ ({ schema: 'page/1', run: { id: '', plan: '', target: null, started_unix_ms: 0, state: 'idle', elapsed_seconds: 0, planned_seconds: null, stages: [], users_change: false, host: '', verifier_version: '', errors: [] }, exact: false, statistics: [], series: { from: 0, step_seconds: 1, at_seconds: [] }, failures: [], traces: [], waterfalls: [], spectra: [], markers: [], cluster: null, verdict: null, trace_link: null, files: [], comparison: null, baseline: null, limits: [] });
   /** @param {{response: import('node:http').ServerResponse, rows: number}} reader */
   const send = (reader) => {
     const document = page ? after(page, now(), reader.rows) : idle();

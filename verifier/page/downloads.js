@@ -1,7 +1,7 @@
 // Files of the run folder in, the tab Download Data out: Locust's by their usual names first, then the report, then all.
 
 import { h } from './dom.js';
-import { bytes } from './format.js';
+import { bytes, count } from './format.js';
 import { goesOn, model } from './store.js';
 import { table } from './table.js';
 
@@ -41,19 +41,28 @@ function locusts() {
     h('ul', { class: 'plain' }, all.map(([href, name]) => h('li', { key: href }, h('a', { href, download: true }, name)))));
 }
 
+/** @param {RunFile[]} rows @param {string} id @param {string} label */
+function filesTable(rows, id, label) {
+  return table({
+    id, label, rows, key: (row) => row.path,
+    columns: [
+      { name: 'File', show: (row) => h('a', { href: address(row.path), download: model.frozen ? null : row.path.split('/').at(-1), 'data-file': row.path }, row.path) },
+      { name: 'What it is', wrap: true, show: (row) => meaning(row.path) }, { name: 'Size', number: true, value: (row) => row.bytes, figure: 'bytes', show: (row) => (row.bytes === null ? '–' : bytes(row.bytes)) },
+    ],
+  });
+}
+
 /** @param {RunPage} page */
 export function downloadsTab(page) {
-  const rows = [...page.files].sort((a, b) => place(a) - place(b) || a.path.localeCompare(b.path));
+  const all = [...page.files].sort((a, b) => place(a) - place(b) || a.path.localeCompare(b.path));
+  // Pictures of single traces are many; whoever wants one finds it behind one line.
+  const pictures = all.filter((file) => file.path.includes('/waterfalls/'));
+  const rows = all.filter((file) => !pictures.includes(file));
   return [
     goesOn(page) ? locusts() : null,
-    rows.length === 0 ? h('p', { class: 'card plainly', key: 'none' }, 'The run folder holds no file yet.') : h('div', { key: 'files', class: 'part' },
+    all.length === 0 ? h('p', { class: 'card plainly', key: 'none' }, 'The run folder holds no file yet.') : h('div', { key: 'files', class: 'part' },
       model.frozen ? h('p', { class: 'note' }, 'These files lie in the run folder, beside this one; the links lead there.') : null,
-      table({
-        id: 'files', label: 'Files of the run folder', rows, key: (row) => row.path,
-        columns: [
-          { name: 'File', show: (row) => h('a', { href: address(row.path), download: model.frozen ? null : row.path.split('/').at(-1), 'data-file': row.path }, row.path) },
-          { name: 'What it is', wrap: true, show: (row) => meaning(row.path) }, { name: 'Size', number: true, value: (row) => row.bytes, figure: 'bytes', show: (row) => bytes(row.bytes) },
-        ],
-      })),
+      filesTable(rows, 'files', 'Files of the run folder'),
+      pictures.length > 0 ? h('details', null, h('summary', null, `Waterfalls as pictures (${count(pictures.length)})`), filesTable(pictures, 'pictures', 'Waterfalls as pictures')) : null),
   ];
 }

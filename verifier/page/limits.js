@@ -27,7 +27,7 @@ function sentences(page) {
     if (source.receiver.failed_reads > 0) all.push(`${source.name}: ${plural(source.receiver.failed_reads, 'read')} failed.`);
   }
   for (const gap of clusterOf(page)?.gaps ?? []) all.push(`${gap.of} could not be seen from ${seconds(gap.from_seconds)} to ${gap.to_seconds === null ? 'the end' : seconds(gap.to_seconds)}: ${gap.error}`);
-  return [...all, ...verdict.warnings];
+  return [...all, ...verdict.warnings, ...page.limits];
 }
 
 /** @param {Verdict} verdict */

@@ -16,7 +16,7 @@ import { statisticsTab } from './statistics.js';
 import { changed, choose, drawnBy, model, parsed, redraw } from './store.js';
 import { startTheme, theme, setTheme } from './theme.js';
 import { tracesTab } from './traces.js';
-import { verdictTab } from './verdict.js';
+import { checksSection, verdictTab } from './verdict.js';
 
 /** @typedef {{id: string, title: string, draw: (page: RunPage) => import('./dom.js').Child}} Tab */
 
@@ -33,8 +33,8 @@ const TABS = [
 ];
 /** @type {Tab} */
 const COMPARISON = { id: 'comparison', title: 'Comparison', draw: comparisonTab };
-/** Of a report alone: as a tab, it is part of the verdict. @type {Tab} */
-const LIMITS_OF_RUN = { id: 'limits', title: 'Limits', draw: limits };
+/** Of a report alone: as tabs, they are part of the verdict. @type {Tab[]} */
+const REPORT_ALONE = [{ id: 'checks', title: 'Checks', draw: checksSection }, { id: 'limits', title: 'Limits', draw: limits }];
 
 /** @param {RunPage} page @returns {Tab[]} */
 function tabsOf(page) {
@@ -46,7 +46,7 @@ function sectionsOf(page) {
   const first = ['verdict', 'comparison'];
   const all = tabsOf(page);
   const rest = all.filter((tab) => !first.includes(tab.id) && tab.id !== 'download');
-  return [...first.flatMap((id) => all.filter((tab) => tab.id === id)), ...rest, LIMITS_OF_RUN, ...all.filter((tab) => tab.id === 'download')];
+  return [...first.flatMap((id) => all.filter((tab) => tab.id === id)), ...rest, ...REPORT_ALONE, ...all.filter((tab) => tab.id === 'download')];
 }
 
 /** @param {RunPage} page */
@@ -75,6 +75,7 @@ function alarm(page, id) {
 /** @param {string} id */
 function openTab(id) {
   choose({ tab: id });
+  document.getElementById(`tab-${id}`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   try {
     history.replaceState(null, '', `#${id}`);
   } catch { /* a file's page may have no history */ }

@@ -81,7 +81,7 @@ function continued(before, after) {
     kept.length = Math.min(kept.length, after.from);
     for (const value of column) kept.push(value);
   }
-  return { ...before, from: 0 };
+  return { ...before, from: 0, step_seconds: after.step_seconds };
 }
 
 /** Keeps a waterfall, or the words why there is none. @param {string} traceId @param {Waterfall | string} found */

@@ -101,13 +101,13 @@ function filters(page) {
       h('option', { value: '', prop: { selected: why === '' } }, 'all'), kinds.map((kind) => h('option', { key: kind, value: kind, prop: { selected: why === kind } }, WHY[kind] ?? kind)))));
 }
 
-/** Rows of the list until more are asked for. */
-const FIRST_ROWS = 40;
+/** Rows of the list until more are asked for; in a report, whose waterfalls follow, fewer. */
+const FIRST_ROWS = { tab: 40, report: 15 };
 
 /** @param {RunPage} page */
 function list(page) {
   const all = chosenLines(page);
-  const rows = model.choices.allTraces ? all : all.slice(0, FIRST_ROWS);
+  const rows = model.choices.allTraces ? all : all.slice(0, model.sections ? FIRST_ROWS.report : FIRST_ROWS.tab);
   /** @type {import('./table.js').TableColumn<TraceLine>[]} */
   const columns = [
     { name: 'Trace', show: (row) => traceButton(page, row.trace_id, `${row.trace_id.slice(0, 16)}…`) },

@@ -19,8 +19,23 @@ function attributesPanel(attributes) {
   return h('dl', { class: 'attributes' }, all.map(([name, value]) => h('div', { key: name }, h('dt', null, name), h('dd', null, value))));
 }
 
+/** How many of the bars are above each, as parents of parents. @param {WaterfallBar[]} all */
+function depths(all) {
+  /** @type {Map<string | undefined, string | undefined>} */
+  const parents = new Map(all.map((bar) => [bar.attributes.span_id, bar.attributes.parent_span_id]));
+  return all.map((bar) => {
+    let depth = 0;
+    // As many steps as there are bars: senders may say that spans are each other's parents.
+    /** @type {string | undefined} */
+    let id = bar.attributes.parent_span_id;
+    for (; id !== undefined && parents.has(id) && depth < all.length; id = parents.get(id)) depth += 1;
+    return bar.client ? (bar === all[0] ? 0 : 1) : depth;
+  });
+}
+
 /** @param {Waterfall} waterfall */
 function bars(waterfall) {
+  const depth = depths(waterfall.bars);
   const begins = waterfall.bars.map((bar) => bar.start_ns / 1e6);
   const ends = waterfall.bars.map((bar) => (bar.start_ns + bar.duration_ns) / 1e6);
   const axis = { from: Math.min(0, ...begins), to: Math.max(waterfall.length_ns / 1e6, ...ends) };
@@ -36,7 +51,7 @@ function bars(waterfall) {
           type: 'button', class: 'lane bar-row', 'aria-expanded': String(open),
           on: { click: () => choose({ bar: open ? null : id }) },
         },
-        h('span', { class: 'lane-name' }, bar.error ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null, bar.name),
+        h('span', { class: 'lane-name', title: bar.name, style: { 'padding-left': `${Math.min(6, depth[index] ?? 0) * 0.8}rem` } }, bar.error ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null, bar.name),
         h('span', { class: 'unseen' }, `${bar.client ? ', seen by the client' : ''}${bar.error ? ', error' : ''}, begins at ${duration(start)}, lasts `),
         h('span', { class: 'track' }, h('span', { class: `segment ${kindOf(bar)}`, style: placed(axis, start, start + length) })),
         h('span', { class: 'lane-end' }, duration(length))),

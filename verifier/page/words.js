@@ -14,7 +14,7 @@ export const PLACES = {
 export const EFFECTS = { none_seen: 'Users saw nothing', seen: 'Users felt it', cannot_tell: 'Cannot tell whether users felt it' };
 
 /** Why a trace is in the list. @type {Record<string, string>} */
-export const WHY = { slowest: 'slow', failed: 'failed', incomplete: 'trace incomplete' };
+export const WHY = { slowest: 'slow', median: 'median', failed: 'failed', incomplete: 'trace incomplete' };
 
 /** @param {string} place */
 export function placeWords(place) {

@@ -413,6 +413,9 @@ pub struct AskedArgs {
     /// Where a trace can be looked at, for links in the reports: http://localhost:16686/trace/{trace_id}
     #[arg(long, value_name = "URL")]
     pub trace_link: Option<TraceLink>,
+    /// An earlier run, whose figures and curves report.html shows beside this one's
+    #[arg(long, value_name = "DIR")]
+    pub baseline: Option<PathBuf>,
 }
 
 impl AskedArgs {
@@ -500,6 +503,9 @@ pub struct CompareArgs {
     /// A figure that is worse by no more than this is no regression
     #[arg(long, default_value = "5%", value_parser = parse_share, value_name = "PERCENT")]
     pub noise: f64,
+    /// Write both runs as one page, too
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "compare.html")]
+    pub html: Option<PathBuf>,
     /// Print the comparison as JSON instead of the table
     #[arg(long)]
     pub json: bool,

@@ -1,12 +1,14 @@
 //! `verifier`: parse, dispatch, exit code.
 
+use anyhow::Context;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use verifier::cli::{
-    self, CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs,
-    WatchArgs, WebArgs,
+    self, AskedArgs, CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs,
+    RunArgs, WatchArgs, WebArgs,
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
 use verifier::record::{self, Asked, Clock, RunFolder};
@@ -18,8 +20,13 @@ use verifier::{run, verdict};
 const USAGE: u8 = 2;
 /// The run took place, and can not be judged.
 const UNKNOWN: u8 = 3;
+/// A change of a figure against a baseline's up to this share is noise.
+const NOISE: f64 = 0.05;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
+
+/// What writing to a terminal that was closed gives.
+const EIO: i32 = 5;
 
 fn main() -> ExitCode {
     if let Some(code) = run::target::embedded::child_main() {
@@ -42,7 +49,7 @@ fn main() -> ExitCode {
         Command::Plan { plan: None } => Ok(list_plans()),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(USAGE)
     })
 }
@@ -88,6 +95,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        panel: !args.headless && !args.json,
         keys: match args.keys_from_stdin {
             true => run::Keys::Program,
             false => run::Keys::None,
@@ -106,8 +114,9 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         let well = run::try_faults(&plan, &setup)?;
         return Ok(ExitCode::from(if well { 0 } else { USAGE }));
     }
+    let baseline = baseline(&args.asked)?;
     let ended = run::run(plan, &setup)?;
-    let code = exit(&ended, setup.asked, args.json)?;
+    let code = exit(&ended, setup.asked, baseline.as_ref(), args.json)?;
     let recorded = || verdict::read_verdict(&ended.folder).is_ok_and(|v| recorded_part(&v));
     // A shard has done its part when that is recorded: the whole is judged by `verifier merge`.
     Ok(match setup.shard.shard {
@@ -180,9 +189,14 @@ fn show_on_page(args: &FolderArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Judges what was recorded; what can not be judged is unknown.
-fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
-    let code = report(&ended.folder, asked, json).unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+fn exit(
+    ended: &run::Ended,
+    asked: Asked,
+    baseline: Option<&RunFolder>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let code = report(&ended.folder, asked, baseline, json).unwrap_or_else(|error| {
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(UNKNOWN)
     });
     Ok(if ended.interrupted {
@@ -192,19 +206,49 @@ fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode
     })
 }
 
+/// The run to hold this one against; that it can not be is said before any load.
+fn baseline(asked: &AskedArgs) -> anyhow::Result<Option<RunFolder>> {
+    let folder = asked.baseline.as_deref().map(RunFolder::open).transpose()?;
+    if let Some(folder) = &folder {
+        verdict::report::read_page(folder)?;
+    }
+    Ok(folder)
+}
+
 /// Judges the folder, prints the verdict, writes the reports.
-fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
-    let show = |verdict: &verdict::Verdict| print(verdict, json);
-    let verdict = verdict::judge_and_report(folder, asked, show)?;
-    eprintln!("report: {}", folder.path().join("report.html").display());
+fn report(
+    folder: &RunFolder,
+    asked: Asked,
+    baseline: Option<&RunFolder>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut printed = Ok(());
+    let verdict = verdict::judge_and_report(folder, asked, |verdict| {
+        printed = print(verdict, json);
+        Ok(())
+    })?;
+    let file = folder.path().join("report.html");
+    if let Some(baseline) = baseline {
+        let comparison = hold_against(baseline, folder, NOISE)?;
+        let (word, why) = (comparison.outcome.word(), comparison.reasons.first());
+        let why = why.map_or("", String::as_str);
+        tell(&format!(
+            "beside {}: {word}: {why}",
+            baseline.path().display()
+        ));
+        verdict::report::write_beside(&file, folder, baseline, comparison)?;
+    }
+    tell(&format!("report: {}", file.display()));
+    printed?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
 /// Joins the shards of a run, and judges the whole.
 fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
-    let mut tell = |what: &str| eprintln!("verifier: {what}");
-    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut tell)?;
-    report(&folder, args.asked.asked(), args.json)
+    let mut say = |what: &str| tell(&format!("verifier: {what}"));
+    let baseline = baseline(&args.asked)?;
+    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut say)?;
+    report(&folder, args.asked.asked(), baseline.as_ref(), args.json)
 }
 
 fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
@@ -251,8 +295,9 @@ fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
         asked: args.asked.asked(),
         ..run::Setup::default()
     };
+    let baseline = baseline(&args.asked)?;
     let ended = run::found::watch(plan, &setup, args.length)?;
-    exit(&ended, setup.asked, args.json)
+    exit(&ended, setup.asked, baseline.as_ref(), args.json)
 }
 
 fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
@@ -261,7 +306,12 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
         (None, Some(file)) => run::found::read(load_plan(&args.plan)?, file, args.out.as_deref())?,
         (None, None) => anyhow::bail!("name a run folder, or a file with --otlp"),
     };
-    report(&folder, args.asked.asked(), args.json)
+    report(
+        &folder,
+        args.asked.asked(),
+        baseline(&args.asked)?.as_ref(),
+        args.json,
+    )
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
@@ -273,26 +323,53 @@ fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
+/// Holds the second run against the first.
+fn hold_against(
+    a: &RunFolder,
+    b: &RunFolder,
+    noise: f64,
+) -> anyhow::Result<verdict::compare::Comparison> {
+    use verdict::compare::{Side, compare};
+    Ok(compare(&Side::read(a)?, &Side::read(b)?, noise))
+}
+
 fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
-    use verdict::compare::{Side, compare, to_text};
-    let read = |path| Side::read(&RunFolder::open(path)?);
-    let comparison = compare(&read(&args.a)?, &read(&args.b)?, args.noise);
+    let (a, b) = (RunFolder::open(&args.a)?, RunFolder::open(&args.b)?);
+    let comparison = hold_against(&a, &b, args.noise)?;
+    if let Some(file) = &args.html {
+        verdict::report::write_beside(file, &b, &a, comparison.clone())?;
+        eprintln!("page: {}", file.display());
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
-        print!("{}", to_text(&comparison));
+        print!("{}", verdict::compare::to_text(&comparison));
     }
     Ok(ExitCode::from(comparison.outcome.exit_code()))
 }
 
 fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {
-    if json {
-        print!("{}", verdict::to_json(verdict)?);
-        eprint!("{}", verdict::to_text(verdict));
+    let text = verdict::to_text(verdict);
+    let printed = if json {
+        let _ = write!(stderr(), "{text}");
+        stdout().write_all(verdict::to_json(verdict)?.as_bytes())
     } else {
-        print!("{}", verdict::to_text(verdict));
+        stdout().write_all(text.as_bytes())
+    };
+    match printed.and_then(|()| stdout().flush()) {
+        // Whoever read is gone: a pager that was left, a terminal that was closed.
+        Err(error)
+            if error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(EIO) =>
+        {
+            Ok(())
+        }
+        printed => printed.context("cannot print the verdict"),
     }
-    Ok(())
+}
+
+/// Says something to a person, if there still is one.
+fn tell(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 fn print_plan(name: &str) -> anyhow::Result<ExitCode> {

@@ -68,7 +68,7 @@ for (const name of NAMES) {
     const requests = /** @type {string[]} */ ([]);
     page.on('request', (request) => requests.push(request.url()));
     await page.goto(file(fixture(name), name));
-    await expect(page.locator('main section.sheet h2')).toHaveText(['Verdict', 'Statistics', 'Charts', 'Failures', 'Traces', 'Scaling', 'Incidents', 'Limits', 'Download Data']);
+    await expect(page.locator('main section.sheet h2')).toHaveText(['Verdict', 'Statistics', 'Charts', 'Failures', 'Traces', 'Scaling', 'Incidents', 'Checks', 'Limits', 'Download Data']);
     await expect(page.locator('.u-wrap canvas')).not.toHaveCount(0);
     for (const scheme of /** @type {const} */ (['light', 'dark'])) {
       await page.emulateMedia({ colorScheme: scheme });
@@ -110,7 +110,7 @@ test('at a phone nothing is wider than the page', async ({ page }) => {
 test('what comes from a target is text: no markup, no script, no link that runs', async ({ page }) => {
   const wrong = watch(page);
   await page.goto(file(hostile(), 'hostile'));
-  await expect(page.locator('main section.sheet')).toHaveCount(9);
+  await expect(page.locator('main section.sheet')).toHaveCount(10);
   expect(await page.evaluate(() => /** @type {any} */ (window).broken)).toBeUndefined();
   await expect(page.locator('img')).toHaveCount(0);
   await expect(page.locator('a[href^="javascript"]')).toHaveCount(0);
@@ -310,4 +310,22 @@ test('a page that is left open stays small: long series are thinned, charts of h
   }
   await page.locator('#tab-verdict').click();
   await expect(page.locator('canvas')).toHaveCount(0);
+});
+
+test('whoever goes from tab to tab while a run goes on leaves nothing behind', async ({ page }) => {
+  const { url } = await served({ page: fixture('pod-loss'), speed: 1 });
+  await page.goto(url);
+  const devtools = await page.context().newCDPSession(page);
+  const around = async (/** @type {number} */ turns) => {
+    for (let turn = 0; turn < turns; turn += 1) {
+      for (const tab of TABS) await page.locator(`#tab-${tab}`).click();
+    }
+    await devtools.send('HeapProfiler.collectGarbage');
+    return devtools.send('Memory.getDOMCounters');
+  };
+  const before = await around(2);
+  const after = await around(10);
+  // Ten times as often as before: what stayed behind each time would show itself many times over.
+  expect(after.nodes).toBeLessThan(before.nodes * 1.5);
+  expect(after.jsEventListeners).toBeLessThan(before.jsEventListeners * 1.5);
 });

@@ -307,7 +307,7 @@ pub fn span_groups<'a>(
 /// As [`exchange_groups`], and when `go_on` says no.
 pub fn exchange_of(path: &Path, seq: u64, go_on: &dyn Fn() -> bool) -> Result<Option<Exchange>> {
     let mut groups = exchange_groups(path)?;
-    while groups.to_next_with(seq, go_on)? {
+    while groups.next_with(seq, go_on)? {
         let rows = groups.next().unwrap_or_else(|| Ok(Vec::new()))?;
         if let Some(found) = rows.into_iter().find(|row| row.seq == seq) {
             return Ok(Some(found));
@@ -328,7 +328,7 @@ pub fn spans_of(
 ) -> Result<Vec<Span>> {
     let mut groups = span_groups(path, dictionary)?;
     let mut spans = Vec::new();
-    while groups.to_next_with(seq, go_on)? {
+    while groups.next_with(seq, go_on)? {
         let rows = groups.next().unwrap_or_else(|| Ok(Vec::new()))?;
         spans.extend(rows.into_iter().filter(|row| row.seq == seq));
     }
@@ -356,7 +356,7 @@ impl<R, F: FnMut(&Group<'_>) -> Result<Vec<R>>> Groups<F> {
     }
 
     /// Goes to the next row group with a row of that number; `false` when there is none.
-    fn to_next_with(&mut self, seq: u64, go_on: &dyn Fn() -> bool) -> Result<bool> {
+    fn next_with(&mut self, seq: u64, go_on: &dyn Fn() -> bool) -> Result<bool> {
         while self.next < self.reader.num_row_groups() {
             anyhow::ensure!(go_on(), "the search for the request took too long");
             let group = self.reader.get_row_group(self.next)?;

@@ -2,9 +2,10 @@
 
 use super::cluster::Cluster;
 use super::faults::{Ask, Faults, Running};
-use super::progress::{Progress, say};
+use super::progress::Progress;
 use super::setup::Setup;
 use super::target::{self, Target};
+use super::terminal::{self, say};
 use super::traces::{Sources, Window};
 use super::wishes::{Wish, Wishes};
 use super::{CLOCKS_APART_NS, load};
@@ -40,8 +41,8 @@ impl Conductor<'_> {
         sources: &Sources,
         cluster: Option<Cluster>,
     ) -> Result<(bool, Target)> {
-        let mut wishes = Wishes::new(self.setup.keys)?;
-        let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
+        let mut progress = Progress::start(&self.plan, target.url(), self.setup);
+        let mut wishes = Wishes::new(progress.keys())?;
         let from_unix_ns = self.unix_now_ns();
         let pods = cluster.as_ref().map(Cluster::addresses);
         let books = target::books::Watch::start(Some(target.url()), pods, &self.recorder).await;
@@ -75,7 +76,8 @@ impl Conductor<'_> {
             }),
         }
         if let Some(faults) = faults {
-            self.end_faults(faults, &mut asks, &mut target, &mut wishes)
+            let asked = (&mut asks, &mut target);
+            self.end_faults(faults, asked, &mut wishes, &mut progress, &mut tick)
                 .await;
         }
         sources.load_ended(Window {
@@ -98,13 +100,14 @@ impl Conductor<'_> {
     async fn end_faults(
         &mut self,
         mut faults: Running,
-        asks: &mut mpsc::Receiver<Ask>,
-        target: &mut Target,
+        (asks, target): (&mut mpsc::Receiver<Ask>, &mut Target),
         wishes: &mut Wishes,
+        progress: &mut Progress,
+        tick: &mut tokio::time::Interval,
     ) {
         let left = faults.left();
         if !left.is_empty() {
-            eprintln!("\nverifier: the load has ended; putting back what faults have changed");
+            say("the load has ended; putting back what faults have changed");
         }
         let ended = faults.end();
         tokio::pin!(ended);
@@ -113,6 +116,7 @@ impl Conductor<'_> {
                 () = &mut ended => return,
                 Some(ask) = asks.recv() => obey(target, ask, &self.recorder),
                 wish = wishes.next() => self.grant_with(wish, &left),
+                _ = tick.tick() => progress.faults(&self.recorder),
             }
         }
     }
@@ -239,16 +243,17 @@ impl Conductor<'_> {
     /// `left` is what has to be done by hand if the process ends now.
     fn interrupt(&mut self, signal: &'static str, left: &[String]) {
         if self.interrupted {
-            eprintln!("\nverifier: stopped at once; `verifier judge` reads what was recorded");
+            terminal::release();
+            say("stopped at once; `verifier judge` reads what was recorded");
             for by_hand in left {
-                eprintln!("verifier: a fault was not undone: {by_hand}");
+                say(&format!("a fault was not undone: {by_hand}"));
             }
             std::process::exit(130);
         }
         self.interrupted = true;
-        eprintln!(
-            "\nverifier: {signal}: stopping the load, then judging what was seen (again to stop at once)"
-        );
+        say(&format!(
+            "{signal}: stopping the load, then judging what was seen (again to stop at once)"
+        ));
         self.recorder.observe(Observation::Interrupted {
             signal: signal.to_owned(),
         });

@@ -4,6 +4,7 @@
 use super::cluster::Cluster;
 use super::progress::Progress;
 use super::signals::Signals;
+use super::terminal::say;
 use super::{CLOCKS_APART_NS, Ended, Setup, finish, host, target};
 use crate::plan::{Load, Plan, Stage};
 use crate::record::{
@@ -163,7 +164,7 @@ async fn look(
         tokio::select! {
             () = &mut over => break None,
             signal = signals.next() => {
-                eprintln!("\nverifier: {signal}: judging what was seen");
+                say(&format!("{signal}: judging what was seen"));
                 break length.is_some().then_some(signal);
             }
             _ = tick.tick() => progress.spans(recorder),
@@ -241,7 +242,9 @@ fn end(plan: &Plan, recording: Recording, folder: &RunFolder, origin_unix_ns: u6
     }
     recorder.flush();
     if let Err(error) = finish(recording, recorder, folder) {
-        eprintln!("verifier: the run could not be recorded to its end: {error:#}");
+        say(&format!(
+            "the run could not be recorded to its end: {error:#}"
+        ));
     }
     Ok(())
 }

@@ -1,10 +1,19 @@
 //! Keys that a person types while a run runs, or another program writes: from bytes of stdin to what is wanted.
 
+use super::terminal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::io::{ErrorKind, Read, stdin};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Keys that may wait until the conductor has time for them; who types more waits.
 const MOST_WAITING: usize = 64;
+
+/// How soon a terminal is left alone that has been given back.
+const LOOK_EVERY: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// Where keys come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +51,7 @@ impl Keys {
         }
     }
 
-    /// Reads stdin from now on, on a thread of its own: a read of a terminal can not be called off, and ends with
-    /// the process.
+    /// Reads stdin from now on, on a thread of its own; a terminal as long as the panel has it.
     pub(super) fn read(self) -> Receiver<Key> {
         let (sender, receiver) = channel(MOST_WAITING);
         if self != Keys::None {
@@ -56,7 +64,7 @@ impl Keys {
 
     fn pass_on(self, keys: &Sender<Key>) {
         let mut bytes = [0; 64];
-        loop {
+        while self == Keys::Program || typed() {
             let read = match stdin().lock().read(&mut bytes) {
                 Ok(0) => break,
                 Ok(read) => read,
@@ -80,7 +88,6 @@ impl Keys {
 
 /// Where whoever read what is printed is gone with its stdin, it goes nowhere from now on.
 fn say_nothing_to_nobody() {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::stdio::{dup2_stderr, dup2_stdout, stderr, stdout};
     let Ok(nowhere) = std::fs::File::options().write(true).open("/dev/null") else {
         return;
@@ -102,6 +109,20 @@ fn say_nothing_to_nobody() {
     if gone(stdout()) {
         let _ = dup2_stdout(&nowhere);
     }
+}
+
+/// Waits until something was typed; false when the terminal has been given back: what is typed then is the shell's.
+fn typed() -> bool {
+    while terminal::is_held() {
+        let terminal = stdin();
+        let mut ready = [PollFd::new(&terminal, PollFlags::IN)];
+        match poll(&mut ready, Some(&LOOK_EVERY)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return terminal::is_held(),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -12,11 +12,13 @@ mod keys;
 pub mod kubernetes;
 mod last_words;
 pub mod load;
+pub mod panel;
 pub mod progress;
 mod setup;
 mod shard;
 mod signals;
 pub mod target;
+pub mod terminal;
 pub mod traces;
 mod wishes;
 
@@ -35,6 +37,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use target::Target;
+use terminal::say;
 use tokio_util::sync::CancellationToken;
 use traces::{ClientSpans, Exported, OfRun, Sources};
 
@@ -147,7 +150,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         faults,
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources, cluster))?;
-    eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
+    say("the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
     sources.stop();
     recorder.flush();
@@ -165,7 +168,9 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     runtime.shutdown_background();
     if let Err(error) = finish(recording, &recorder, &folder) {
         // Without run_ended in its journal the run is judged as what it is: not whole.
-        eprintln!("verifier: the run could not be recorded to its end: {error:#}");
+        say(&format!(
+            "the run could not be recorded to its end: {error:#}"
+        ));
     }
     Ok(Ended {
         folder,
@@ -236,9 +241,11 @@ async fn export(to: &ClientSpans, run: &OfRun<'_>) -> Result<Exported> {
 /// Says what became of the verifier's own spans, and gives the line of the journal.
 fn told(url: &str, Exported { sent, lost, error }: Exported) -> Observation {
     match &error {
-        None => eprintln!("verifier: {sent} client spans exported to {url}"),
+        None => say(&format!("{sent} client spans exported to {url}")),
         Some(error) => {
-            eprintln!("verifier: {sent} client spans exported to {url}, {lost} lost: {error}");
+            say(&format!(
+                "{sent} client spans exported to {url}, {lost} lost: {error}"
+            ));
         }
     }
     Observation::ClientSpansExported {

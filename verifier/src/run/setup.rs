@@ -40,7 +40,9 @@ pub struct Setup {
     pub workers: Option<u16>,
     /// Plain progress lines, even on a terminal.
     pub headless: bool,
-    /// Where the keys come from that change the number of users.
+    /// The panel, where there is a terminal for it.
+    pub panel: bool,
+    /// Where the keys come from that change the number of users; from the terminal while there is a panel.
     pub keys: Keys,
     /// Which part of the plan this is, where several verifiers drive it.
     pub shard: ShardSetup,

@@ -20,12 +20,10 @@ use crate::record::{Asked, RunFolder};
 use align::Timeline;
 use anyhow::{Context, Result};
 
-/// A run, judged: the verdict, and the pictures that only the reports need.
+/// A run, judged: the verdict, and what only the reports need.
 pub struct Judged {
     /// The verdict.
     pub verdict: Verdict,
-    /// What the reports draw.
-    pub pictures: report::Pictures,
     /// The files of `legacy/`.
     pub legacy: report::Legacy,
 }
@@ -59,13 +57,8 @@ pub fn judge_and_report(
 
 fn judged(timeline: &Timeline<'_>, others: &[judge::Beside]) -> Result<Judged> {
     let verdict = judge::judge(timeline, others);
-    let pictures = report::Pictures::draw(timeline);
     let legacy = report::Legacy::of(timeline, &verdict)?;
-    Ok(Judged {
-        verdict,
-        pictures,
-        legacy,
-    })
+    Ok(Judged { verdict, legacy })
 }
 
 /// Reads and joins the run that the folder holds, and lets it go when `seen` has seen it. Sources of traces are joined

@@ -203,6 +203,9 @@ pub struct Distribution {
     pub p99: Option<f64>,
     /// 99.9th percentile.
     pub p999: Option<f64>,
+    /// Smallest.
+    #[serde(default)]
+    pub min: Option<f64>,
     /// Largest.
     pub max: Option<f64>,
     /// Arithmetic mean.

@@ -5,6 +5,7 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// A form has no more.
@@ -36,12 +37,9 @@ pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
 /// As [`whole`], and when it is no such JSON.
 pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
     let bytes = whole(body).await?;
-    // Serde takes a list for an object's fields in their order, which nobody means.
-    let object = bytes.trim_ascii_start().starts_with(b"{");
-    let read = match object {
-        true => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
-        false => Err("an object is".to_owned()),
-    };
+    // An object: a list would be taken for its fields in their order.
+    let read = serde_json::from_slice::<Map<String, Value>>(&bytes)
+        .and_then(|fields| T::deserialize(Value::Object(fields)));
     read.map_err(|error| {
         Refusal::wrong(format!(
             "the body is not the JSON that is expected here: {error}"

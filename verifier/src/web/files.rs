@@ -40,7 +40,10 @@ fn walk(folder: &Path, under: &str, depth: usize, files: &mut Vec<RunFile>) {
             walk(&entry.path(), &format!("{path}/"), depth + 1, files);
         } else if kind.is_file() {
             let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
-            files.push(RunFile { path, bytes });
+            files.push(RunFile {
+                path,
+                bytes: Some(bytes),
+            });
         }
     }
 }

@@ -114,7 +114,7 @@ fn nobody_imports_the_window_but_what_opens_it() {
 
 #[test]
 fn siblings_under_run_never_import_each_other() {
-    let siblings = ["load", "traces", "target", "cluster", "faults"];
+    let siblings = ["load", "traces", "target", "cluster", "faults", "panel"];
     let mut wrong = Vec::new();
     for (path, text) in sources(&Path::new(SRC).join("run")) {
         let here = room(&path);
@@ -154,9 +154,9 @@ fn crates_stay_in_their_homes() {
                 "record/one.rs",
             ],
         ),
-        ("plotters", &["verdict/report/"]),
         ("maud", &["verdict/report/"]),
         ("mio", &["run/load/"]),
+        ("ratatui", &["run/panel/"]),
         (
             "csv",
             &[

@@ -138,7 +138,8 @@ impl<'a> Timeline<'a> {
         (0..self.recorded.exchanges.len()).map(|row| self.row(row))
     }
 
-    fn row(&self, row: usize) -> (&Exchange, &[Span]) {
+    /// An exchange by its place in [`Timeline::all`], with its spans.
+    pub fn row(&self, row: usize) -> (&Exchange, &[Span]) {
         let (from, to) = self.spans_of[row];
         (
             &self.recorded.exchanges[row],

@@ -53,6 +53,7 @@ pub fn distribution(ns: &mut [u64]) -> Distribution {
         p95: at(0.95),
         p99: at(0.99),
         p999: at(0.999),
+        min: ns.first().copied().map(milliseconds),
         max: ns.last().copied().map(milliseconds),
         mean: (!ns.is_empty()).then(|| sum as f64 / ns.len() as f64 / 1e6),
         n: ns.len() as u64,
@@ -115,7 +116,8 @@ mod tests {
             (d.p50, d.p90, d.p99, d.p999),
             (Some(500.0), Some(900.0), Some(990.0), None)
         );
-        assert_eq!((d.max, d.mean, d.n), (Some(1000.0), Some(500.5), 1000));
+        assert_eq!((d.min, d.max), (Some(1.0), Some(1000.0)));
+        assert_eq!((d.mean, d.n), (Some(500.5), 1000));
         let none = distribution(&mut []);
         assert_eq!(
             (none.p50, none.max, none.mean, none.n),

@@ -43,23 +43,41 @@ pub(super) fn duration_seconds(timeline: &Timeline<'_>, stage: usize) -> f64 {
     planned.min(last_ns.saturating_sub(start_ns) as f64 / 1e9)
 }
 
-/// Answers that came within the duration, per second; `None` where none came. Each shard's duration begins with its own
-/// start, so that the rates of shards that did not begin together add up.
+/// Which exchanges ended within a stage's duration. Each shard's duration begins with its own start, so that the rates of
+/// shards that did not begin together add up.
+pub struct InTime {
+    starts_ns: Vec<u64>,
+    duration_ns: u64,
+}
+
+impl InTime {
+    /// Of a stage that lasted so long.
+    pub fn of(timeline: &Timeline<'_>, stage: usize, duration_seconds: f64) -> InTime {
+        InTime {
+            starts_ns: timeline.stage_starts_ns(stage),
+            duration_ns: (duration_seconds * 1e9).round() as u64,
+        }
+    }
+
+    /// The exchange did.
+    pub fn holds(&self, exchange: &Exchange) -> bool {
+        let starts = &self.starts_ns;
+        let start_ns = starts.get(shard_of(exchange.seq, starts.len()));
+        start_ns.is_some_and(|start_ns| exchange.done_ns <= start_ns + self.duration_ns)
+    }
+}
+
+/// Answers that came within the duration, per second; `None` where none came.
 pub(super) fn per_second(
     timeline: &Timeline<'_>,
     stage: usize,
     duration_seconds: f64,
     task: Option<u8>,
 ) -> Option<f64> {
-    let starts_ns = timeline.stage_starts_ns(stage);
-    let duration_ns = (duration_seconds * 1e9).round() as u64;
-    let in_time = |e: &Exchange| {
-        let start_ns = starts_ns.get(shard_of(e.seq, starts_ns.len()));
-        start_ns.is_some_and(|start_ns| e.done_ns <= start_ns + duration_ns)
-    };
+    let in_time = InTime::of(timeline, stage, duration_seconds);
     let answered = timeline
         .exchanges(stage, task)
-        .filter(|e| e.outcome.answered() && in_time(e))
+        .filter(|e| e.outcome.answered() && in_time.holds(e))
         .count();
     (answered > 0 && duration_seconds > 0.0).then(|| answered as f64 / duration_seconds)
 }

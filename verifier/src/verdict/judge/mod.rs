@@ -22,6 +22,7 @@ mod watched;
 pub use by_hand::users_by_hand;
 pub use checks::{recorded_part, unfit};
 pub use distribution::{distribution, fewest_samples, percentile_ns};
+pub use exchanges::InTime;
 pub use sources::{Beside, beside};
 
 use super::align::Timeline;

@@ -1,31 +1,34 @@
 //! The verdict for a reader: one output a file, all from the same figures.
 
 mod assets;
-mod charts;
+mod beside;
 mod cluster;
-mod html;
+mod frozen;
 mod json;
 mod legacy;
 mod link;
 mod md;
 mod opentelemetry_traces;
+mod page;
 mod parts;
-mod pictures;
 mod text;
-mod timeline;
 
 pub use assets::asset;
+pub use beside::{read_page, write_beside};
 pub use json::{read_verdict, schema, to_json};
 pub use legacy::Legacy;
-pub use pictures::{Bar, Pictures, Second, Spectrum, Waterfall};
 pub use text::to_text;
 
 use super::Judged;
 use super::align::Timeline;
+use super::page::{Page, RunFile};
 use crate::record::{Asked, RunFolder, write_whole};
 use anyhow::Result;
 
-/// Writes `verdict.json`, `report.html`, `report.md`, the files of `legacy/` and of `opentelemetry_traces/`, each whole
+/// The page, for a program and for a person.
+const OF_THE_PAGE: [&str; 2] = ["page.json", "report.html"];
+
+/// Writes `verdict.json`, `report.md`, `page.json`, `report.html`, the files of `legacy/` and of `opentelemetry_traces/`, each whole
 /// or not at all.
 ///
 /// # Errors
@@ -36,9 +39,8 @@ pub(super) fn write_reports(
     judged: &Judged,
     asked: &Asked,
 ) -> Result<()> {
-    let Judged {
-        verdict, pictures, ..
-    } = judged;
+    let verdict = &judged.verdict;
+    let (page, pictures) = page::of(timeline, verdict, asked);
     let link = asked.trace_link.as_ref();
     let path = |name: &str| folder.path().join(name);
     write_whole(&path("verdict.json"), to_json(verdict)?.as_bytes())?;
@@ -46,13 +48,30 @@ pub(super) fn write_reports(
         &path("report.md"),
         md::to_markdown(verdict, link).as_bytes(),
     )?;
-    write_whole(
-        &path("report.html"),
-        html::to_html(verdict, pictures, link)?.as_bytes(),
-    )?;
     judged.legacy.write(folder)?;
     cluster::write(folder, verdict)?;
-    opentelemetry_traces::write(folder, timeline, verdict, pictures, asked)
+    opentelemetry_traces::write(folder, timeline, verdict, &pictures, asked)?;
+    // The last ones: they name all others with their sizes.
+    let page = with_files(page, folder)?;
+    let json = serde_json::to_string(&page)?;
+    write_whole(&path("page.json"), json.as_bytes())?;
+    let html = frozen::to_html(&json, Some(verdict))?;
+    write_whole(&path("report.html"), html.as_bytes())
+}
+
+/// The page with the folder's files, of a size that one file can hold.
+fn with_files(mut page: Page, folder: &RunFolder) -> Result<Page> {
+    page.files = page::of_folder(folder)?;
+    // Their own sizes are not known before they are written, and the same run must give the same bytes.
+    page.files
+        .retain(|file| !OF_THE_PAGE.contains(&file.path.as_str()));
+    let of_the_page = OF_THE_PAGE.map(|path| RunFile {
+        path: path.to_owned(),
+        bytes: None,
+    });
+    page.files.extend(of_the_page);
+    page::fit(&mut page)?;
+    Ok(page)
 }
 
 /// Milliseconds for a person: three significant digits, and the unit that suits.

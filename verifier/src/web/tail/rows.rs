@@ -18,7 +18,7 @@ pub(super) enum Rows {
     #[default]
     NotYet,
     /// It is open, and stays readable when the run is sealed and the file removed.
-    Rows { file: File, next: u64 },
+    Growing { file: File, next: u64 },
     /// The run was sealed before.
     Sealed(Chunks<'static, Exchange>),
 }
@@ -39,7 +39,7 @@ impl Rows {
         }
         match self {
             Rows::NotYet => Ok(true),
-            Rows::Rows { file, next } => read_rows(file, next, go_on, show),
+            Rows::Growing { file, next } => read_rows(file, next, go_on, show),
             Rows::Sealed(chunks) => {
                 for chunk in chunks.by_ref() {
                     show(&chunk?);
@@ -67,7 +67,7 @@ fn open(folder: &RunFolder) -> Result<Rows> {
                 head[..16] == Exchange::MAGIC[..],
                 "exchanges.rows is not a file of exchanges of this version"
             );
-            Ok(Rows::Rows { file, next: 1 })
+            Ok(Rows::Growing { file, next: 1 })
         }
         Err(_) if folder.exchanges_parquet().is_file() => {
             Ok(Rows::Sealed(folder.exchange_chunks()?))

@@ -132,6 +132,10 @@ fn only_users_can_be_changed_and_only_while_they_work() {
     let target = Target::resolve(&server.url).unwrap();
     let cancel = CancellationToken::new();
     let mut why = Vec::new();
+    let words = [
+        "no stage runs",
+        "one is a stage of connections, not of users",
+    ];
     let load = connections(3, "200ms");
     let recorded = drive_by_hand(&load, &target, 1, &cancel, |hand, recorder| {
         why.extend(hand.change(1, recorder).err());
@@ -141,10 +145,11 @@ fn only_users_can_be_changed_and_only_while_they_work() {
             why.last().is_some_and(|why| why.contains("connections"))
         });
     });
-    assert_eq!(why[0], "no stage runs");
-    assert_eq!(
-        why.last().unwrap(),
-        "one is a stage of connections, not of users"
+    // Whether the stage has begun when the first change is asked for is the machine's choice.
+    assert!(
+        why.iter().all(|why| words.contains(&why.as_str())),
+        "{why:?}"
     );
+    assert_eq!(why.last().unwrap(), words[1]);
     assert_eq!(changes(&recorded), []);
 }

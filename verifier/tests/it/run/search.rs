@@ -90,7 +90,7 @@ fn the_knee_is_found_recorded_and_judged_again() {
         text(&output)
     );
     let report = fs::read_to_string(run_folder(&folder).join("report.html")).unwrap();
-    assert!(report.contains("<h2>Search</h2>"));
+    assert!(report.contains("\"saturation\":{"));
 
     let before = fs::read(run_folder(&folder).join("verdict.json")).unwrap();
     let judged = Command::new(VERIFIER)

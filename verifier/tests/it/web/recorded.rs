@@ -128,9 +128,11 @@ fn files_are_fetched_from_the_run_folder_alone() {
         let answer = page.get(&format!("/files/{path}"));
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.body, fs::read(run.join(path)).unwrap(), "{path}");
+        // Its own size is not known to the page.
+        let known = !["page.json", "report.html"].contains(&path);
         assert_eq!(
             file["bytes"].as_u64(),
-            Some(answer.body.len() as u64),
+            known.then_some(answer.body.len() as u64),
             "{path}"
         );
         assert!(

@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn a_request_is_drawn_while_the_run_goes_on_and_afterwards() {
     let page = Page::open();
-    page.start(r#"{"connections":[2],"run_time":"60s"}"#);
+    page.start(r#"{"rate":[300],"run_time":"60s"}"#);
     let mut events = Events::open(page.address, None);
     let some = |page: &Value| {
         page["traces"]
@@ -18,7 +18,7 @@ fn a_request_is_drawn_while_the_run_goes_on_and_afterwards() {
     assert_eq!(line["why"], "slowest");
     let id = line["trace_id"].as_str().unwrap().to_owned();
     let spans = |waterfall: &Value| {
-        let bars = waterfall["bars"].as_array().unwrap().iter();
+        let bars = waterfall["bars"].as_array().into_iter().flatten();
         let spans = bars.filter(|bar| bar["client"] == false);
         let mut names: Vec<String> = spans
             .map(|bar| bar["name"].as_str().unwrap().to_owned())
