@@ -45,7 +45,7 @@ def head(path):
         "columns": rows[0],
         "last name": rows[-1][rows[0].index("Name")] if "Name" in rows[0] and len(rows) > 1 else None,
         "media type": answer.headers["content-type"].split(";")[0],
-        "kept": answer.headers["content-disposition"].replace(" ", "").startswith("attachment;filename=Locust_"),
+        "kept": answer.headers["content-disposition"].startswith("attachment;"),
     }
 
 

@@ -39,11 +39,8 @@ fn walk(folder: &Path, under: &str, depth: usize, files: &mut Vec<RunFile>) {
         if kind.is_dir() && depth < DEEPEST {
             walk(&entry.path(), &format!("{path}/"), depth + 1, files);
         } else if kind.is_file() {
-            let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
-            files.push(RunFile {
-                path,
-                bytes: Some(bytes),
-            });
+            let bytes = entry.metadata().ok().map(|metadata| metadata.len());
+            files.push(RunFile { path, bytes });
         }
     }
 }

@@ -13,7 +13,7 @@ mod traces;
 
 pub(super) use bounded::fit;
 pub(super) use files::of_folder;
-pub(super) use traces::Picture;
+pub(super) use traces::{Picture, first};
 
 use crate::record::Asked;
 use crate::verdict::align::Timeline;
