@@ -83,7 +83,8 @@ impl Follow {
             return true;
         }
         let page = self.path.join("page.json");
-        if page.is_file() {
+        // A run whose process is not gone yet is not over, even if its page is written.
+        if (self.ended || self.whose == Whose::Others) && page.is_file() {
             match Document::read(&page) {
                 Ok(document) => {
                     self.end_with(document);
