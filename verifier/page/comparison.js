@@ -1,7 +1,7 @@
 // A comparison in, this run beside its baseline out: each figure with its interval, and what the difference comes to.
 
 import { h } from './dom.js';
-import { decimal, duration, percent, rate } from './format.js';
+import { count, decimal, duration, percent, rate } from './format.js';
 import { table } from './table.js';
 
 /** @type {Record<Pair['change'], string>} */
@@ -28,6 +28,14 @@ function change(relative) {
   return relative === null ? '–' : `${relative > 0 ? '+' : relative < 0 ? '−' : ''}${decimal(Math.abs(relative) * 100, 1)} %`;
 }
 
+/** Reasons that are read at once. */
+const FIRST_REASONS = 10;
+
+/** @param {string[]} all */
+function reasons(all) {
+  return h('ul', { class: 'reasons' }, all.map((reason, index) => h('li', { key: index }, reason)));
+}
+
 /** @param {RunPage} page */
 export function comparisonTab(page) {
   const { comparison } = page;
@@ -35,7 +43,8 @@ export function comparisonTab(page) {
   return [
     h('section', { class: `card verdict ${comparison.outcome}`, key: 'outcome' },
       h('p', { class: 'verdict-word' }, h('strong', null, SUMMARY[comparison.outcome]), h('span', { class: 'soft' }, `noise up to ${decimal(comparison.noise * 100, 1)} %, intervals of ${decimal(comparison.confidence * 100, 0)} %`)),
-      h('ul', { class: 'reasons' }, comparison.reasons.map((reason, index) => h('li', { key: index }, reason))),
+      reasons(comparison.reasons.slice(0, FIRST_REASONS)),
+      comparison.reasons.length > FIRST_REASONS ? h('details', null, h('summary', null, `${count(comparison.reasons.length - FIRST_REASONS)} more; the tables below hold them all`), reasons(comparison.reasons.slice(FIRST_REASONS))) : null,
       h('dl', { class: 'facts' }, h('div', null, h('dt', null, 'Baseline (A; dashed in the charts)'), h('dd', null, comparison.a)), h('div', null, h('dt', null, 'This run (B)'), h('dd', null, comparison.b)))),
     comparison.stages.map((stage, index) => h('section', { class: 'part', key: `stage${index}` }, h('h3', null, stage.name), table({
       id: `compare-${index}`, label: `Figures of ${stage.name} in both runs`, rows: stage.figures,

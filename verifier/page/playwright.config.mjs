@@ -5,7 +5,9 @@ export default defineConfig({
   testDir: 'tests',
   testMatch: '*.spec.mjs',
   workers: 1,
-  timeout: 60_000,
+  // Machines with other work to do are slow.
+  timeout: 180_000,
+  expect: { timeout: 20_000 },
   reporter: [['list']],
   use: {
     launchOptions: {

@@ -21,18 +21,32 @@ let folder = '';
 /** A verifier with a page. @param {string[]} args */
 async function started(args) {
   const child = spawn(resolve(VERIFIER ?? ''), args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
   let printed = '';
   child.stdout.on('data', (data) => (printed += data));
   child.stderr.on('data', (data) => (printed += data));
   const url = () => /http:\/\/127\.0\.0\.1:\d+\S*/.exec(printed)?.[0];
   await expect.poll(url, { timeout: 20_000 }).toBeTruthy();
-  const end = async () => {
-    const ended = new Promise((done) => child.once('exit', done));
-    child.kill('SIGINT');
-    await ended;
-  };
-  return { url: url() ?? '', end };
+  return { url: url() ?? '', end: () => end(child) };
 }
+
+/** Those that were started. @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+
+/** @param {import('node:child_process').ChildProcess} child */
+async function end(child) {
+  running.delete(child);
+  const ended = new Promise((done) => child.once('exit', done));
+  // Twice: the first stops a run, if one goes on.
+  child.kill('SIGINT');
+  child.kill('SIGINT');
+  await ended;
+}
+
+// Also where a test has failed.
+test.afterEach(async () => {
+  for (const child of running) await end(child);
+});
 
 test.beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'page-run-'));
