@@ -79,8 +79,35 @@ impl Keys {
         }
         // A terminal that goes away says so by SIGHUP.
         if self == Keys::Program {
+            // Before anything is printed to nobody, which would be the run's end.
+            say_nothing_to_nobody();
             let _ = keys.blocking_send(Key::Gone);
         }
+    }
+}
+
+/// Where whoever read what is printed is gone with its stdin, it goes nowhere from now on.
+fn say_nothing_to_nobody() {
+    use rustix::stdio::{dup2_stderr, dup2_stdout, stderr, stdout};
+    let Ok(nowhere) = std::fs::File::options().write(true).open("/dev/null") else {
+        return;
+    };
+    // A process that ends closes one after the other.
+    let soon = Timespec {
+        tv_sec: 0,
+        tv_nsec: 200_000_000,
+    };
+    let gone = |fd| {
+        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+        poll(&mut fds, Some(&soon)).is_ok_and(|ready| ready > 0)
+            && fds[0].revents().intersects(PollFlags::ERR)
+    };
+    // What can not be redirected stays as it is.
+    if gone(stderr()) {
+        let _ = dup2_stderr(&nowhere);
+    }
+    if gone(stdout()) {
+        let _ = dup2_stdout(&nowhere);
     }
 }
 

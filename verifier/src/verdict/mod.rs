@@ -55,6 +55,18 @@ pub fn judge_and_report(
     })
 }
 
+/// The page of the run that the folder holds, in JSON, as [`judge_and_report`] would write it; nothing is written.
+///
+/// # Errors
+/// As [`judge_folder`].
+pub fn page_json(folder: &RunFolder) -> Result<String> {
+    with_timeline(folder, |timeline, others| {
+        let verdict = judge::judge(timeline, &others);
+        let asked = Asked::of_journal(&timeline.recorded.journal);
+        report::page_json(folder, timeline, &verdict, &asked)
+    })
+}
+
 fn judged(timeline: &Timeline<'_>, others: &[judge::Beside]) -> Result<Judged> {
     let verdict = judge::judge(timeline, others);
     let legacy = report::Legacy::of(timeline, &verdict)?;

@@ -25,7 +25,6 @@ mod snapshot;
 mod tail;
 mod token;
 mod traces;
-mod waterfall;
 
 pub use address::{default_address, parse_address};
 pub use serve::{First, Setup, serve};

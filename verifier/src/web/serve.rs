@@ -81,7 +81,7 @@ pub fn serve(setup: Setup) -> Result<u8> {
         };
         let site = Site::new(Tail::start()?, program);
         let guard = Guard::new(address, token);
-        let for_a_run = matches!(setup.first, First::Run(..));
+        let begun = matches!(setup.first, First::Run(..));
         let stay = match setup.first {
             First::Nothing => true,
             First::Show(folder) => {
@@ -100,7 +100,7 @@ pub fn serve(setup: Setup) -> Result<u8> {
         };
         let router = routes(Arc::clone(&site), guard);
         let served = tokio::spawn(server::serve(listener, router));
-        let code = conduct(&site, for_a_run, stay, &url).await;
+        let code = conduct(&site, begun, stay, &url).await;
         served.abort();
         code
     });
@@ -108,56 +108,44 @@ pub fn serve(setup: Setup) -> Result<u8> {
     code
 }
 
-/// Waits. The first Ctrl-C stops a run, the second ends it at once; with no run, it ends the page. Gives the exit code of
-/// the run that the page was started for; runs that are started on the page are its visitors' business.
-async fn conduct(site: &Site, for_a_run: bool, stay: bool, url: &str) -> Result<u8> {
+/// Waits. The first Ctrl-C stops a run, the second ends it at once; with no run, it ends the page. `begun`: it was started
+/// for a run, whose exit code is its own.
+async fn conduct(site: &Site, begun: bool, stay: bool, url: &str) -> Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut ends = site.ends();
-    let mut first: Option<Ending> = None;
+    let mut code = None;
     let (mut interrupts, mut leaving) = (0, !stay);
     loop {
-        tokio::select! {
+        let sent = tokio::select! {
             _ = interrupt.recv() => {
                 interrupts += 1;
                 // Stopped once, it still judges; stopped twice, nobody wants to see more.
                 leaving |= interrupts > 1;
-                if !site.signal(Signal::INT) {
-                    return Ok(first.map_or(0, |end| end.code));
-                }
+                Signal::INT
             }
-            _ = terminate.recv() => {
-                leaving = true;
-                if !site.signal(Signal::TERM) {
-                    return Ok(first.map_or(0, |end| end.code));
-                }
-            }
-            _ = hang_up.recv() => {
-                leaving = true;
-                if !site.signal(Signal::INT) {
-                    return Ok(first.map_or(0, |end| end.code));
-                }
-            }
+            // Whoever sends these waits for the end.
+            _ = terminate.recv() => { leaving = true; Signal::TERM }
+            _ = hang_up.recv() => { leaving = true; Signal::INT }
             changed = ends.changed() => {
                 let end = *ends.borrow_and_update();
-                let (Ok(()), Some(end)) = (changed, end) else { continue };
+                let (Ok(()), Some(Ending { code: its, recorded })) = (changed, end) else { continue };
                 interrupts = 0;
-                if for_a_run {
-                    let end_of_first = *first.get_or_insert(end);
-                    if leaving || stays_for_nothing(end_of_first) {
-                        return Ok(end_of_first.code);
-                    }
-                } else if leaving {
-                    return Ok(0);
+                let first = begun && code.is_none();
+                if begun {
+                    code.get_or_insert(its);
+                }
+                // Where the run that it was for could not even begin, there is nothing to look at.
+                if leaving || (first && !recorded) {
+                    return Ok(code.unwrap_or(0));
                 }
                 eprintln!("verifier: the page stays at {url} until Ctrl-C");
+                continue;
             }
+        };
+        if !site.signal(sent) {
+            return Ok(code.unwrap_or(0));
         }
     }
-}
-
-/// A run that could not even begin leaves nothing to look at.
-fn stays_for_nothing(end: Ending) -> bool {
-    !end.recorded
 }

@@ -2,11 +2,11 @@
 
 use super::refusal::{Refusal, json};
 use super::site::Site;
-use super::waterfall::waterfall;
 use crate::plan::Plan;
 use crate::record::{Clock, RunFolder};
 use crate::verdict::align::{Timeline, planned_stages};
 use crate::verdict::page::Waterfall;
+use crate::verdict::report::waterfall;
 use anyhow::{Context, Result};
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -74,8 +74,22 @@ fn find(folder: PathBuf, id: [u8; 16]) -> Result<Option<Waterfall>> {
         return Ok(None);
     };
     plan.stages.extend(planned_stages(&recorded)?);
-    // A timeline of one request: what bounds its senders' clocks is that request alone.
-    Ok(waterfall(&Timeline::new(&plan, recorded)))
+    Ok(drawn(&Timeline::new(&plan, recorded)))
+}
+
+/// The only request of the timeline: what bounds its senders' clocks is that request alone, and the title says so.
+fn drawn(timeline: &Timeline<'_>) -> Option<Waterfall> {
+    let mut drawn = waterfall(timeline)?;
+    let (_, spans) = timeline.all().next()?;
+    let clocks = &timeline.clocks.senders;
+    drawn.title += match spans {
+        [] => "",
+        _ if spans.iter().all(|span| clocks.contains_key(&span.source)) => {
+            "; senders' clocks aligned by this request alone"
+        }
+        _ => "; senders' clocks as they are",
+    };
+    Some(drawn)
 }
 
 fn parse(text: &str) -> Option<[u8; 16]> {

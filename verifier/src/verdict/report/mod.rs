@@ -19,9 +19,9 @@ pub use json::{read_verdict, schema, to_json};
 pub use legacy::Legacy;
 pub use text::to_text;
 
-use super::Judged;
 use super::align::Timeline;
 use super::page::{Page, RunFile};
+use super::{Judged, Verdict};
 use crate::record::{Asked, RunFolder, write_whole};
 use anyhow::Result;
 
@@ -57,6 +57,25 @@ pub(super) fn write_reports(
     write_whole(&path("page.json"), json.as_bytes())?;
     let html = frozen::to_html(&json, Some(verdict))?;
     write_whole(&path("report.html"), html.as_bytes())
+}
+
+/// The page of a run, in JSON, of the bytes that `page.json` has.
+///
+/// # Errors
+/// When the folder's files can not be listed.
+pub(super) fn page_json(
+    folder: &RunFolder,
+    timeline: &Timeline<'_>,
+    verdict: &Verdict,
+    asked: &Asked,
+) -> Result<String> {
+    let (page, _) = page::of(timeline, verdict, asked);
+    Ok(serde_json::to_string(&with_files(page, folder)?)?)
+}
+
+/// The only request of a timeline of one, drawn; of a run that goes on, too. `None` where there is none.
+pub fn waterfall(timeline: &Timeline<'_>) -> Option<super::page::Waterfall> {
+    page::first(timeline)
 }
 
 /// The page with the folder's files, of a size that one file can hold.

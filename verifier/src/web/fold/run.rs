@@ -21,6 +21,7 @@ pub(in super::super) struct Identity {
     verifier_version: String,
     draining: bool,
     judging: bool,
+    whole: bool,
 }
 
 impl Identity {
@@ -47,9 +48,15 @@ impl Identity {
                 self.complain(error.clone());
             }
             Observation::DrainStarted { .. } => self.draining = true,
-            Observation::DrainEnded { .. } | Observation::RunEnded => self.judging = true,
+            Observation::DrainEnded { .. } => self.judging = true,
+            Observation::RunEnded => (self.judging, self.whole) = (true, true),
             _ => {}
         }
+    }
+
+    /// The run came to its own end.
+    pub(in super::super) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Something is wrong with the run, or with what is shown of it.

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 pub(super) fn requests(figures: &Figures) -> Value {
     let total = &figures.total;
     let rows = figures.rows.iter().chain([total]).map(stat);
-    let [p50, p95] = figures.present_ms.map(|ms| ms.map(rounded_ms));
+    // Unknown before the first request, 0 where there was none of late.
+    let any = total.requests > 0;
+    let [p50, p95] = { figures.present_ms }.map(|ms| any.then(|| ms.map_or(0, rounded_ms)));
     let ratio = match total.requests {
         0 => 0.0,
         requests => total.failures as f64 / requests as f64,
@@ -22,8 +24,8 @@ pub(super) fn requests(figures: &Figures) -> Value {
         "total_fail_per_sec": total.total_rates[1],
         "fail_ratio": ratio,
         "current_response_time_percentiles": {
-            "response_time_percentile_0.5": p50.unwrap_or(0),
-            "response_time_percentile_0.95": p95.unwrap_or(0),
+            "response_time_percentile_0.5": p50,
+            "response_time_percentile_0.95": p95,
         },
         "state": state(figures.state, figures.spawning),
         "user_count": figures.user_count,

@@ -5,18 +5,22 @@ use super::rows::Rows;
 use crate::plan::Plan;
 use crate::record::{Clock, Entry, Exchange, RunFolder};
 use crate::verdict::page::{Page, RunFile, State};
-use crate::verdict::read_verdict;
+use crate::verdict::{page_json, read_verdict};
 use crate::web::document::Document;
 use crate::web::files;
 use crate::web::fold::{Fold, SECOND_NS};
 use crate::web::snapshot::Snapshot;
+use anyhow::Result;
 use std::fs::metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 
 /// A folder of somebody else's run that has not grown for so long belongs to no run that goes on.
 const STILL_NS: u64 = 30 * SECOND_NS;
+/// One that has not grown for so long will not any more, even if it was never ended.
+const DEAD_NS: u64 = 300 * SECOND_NS;
 /// The cluster and the list of files are looked at again after so long.
 const LOOK_EVERY_NS: u64 = 2 * SECOND_NS;
 
@@ -47,6 +51,9 @@ pub(in super::super) struct Follow {
     /// What is wrong, beside what the journal says.
     pub(super) errors: Vec<String>,
     verdict: Option<crate::verdict::Verdict>,
+    /// The page of an ended run that has none is being made.
+    making: Option<Receiver<Result<Document>>>,
+    made: bool,
 }
 
 impl Follow {
@@ -65,6 +72,8 @@ impl Follow {
             ended: false,
             errors: Vec::new(),
             verdict: None,
+            making: None,
+            made: false,
         }
     }
 
@@ -74,24 +83,68 @@ impl Follow {
             return true;
         }
         let page = self.path.join("page.json");
-        if page.is_file() {
+        // A run whose process is not gone yet is not over, even if its page is written.
+        if (self.ended || self.whose == Whose::Others) && page.is_file() {
             match Document::read(&page) {
                 Ok(document) => {
-                    self.document = Some(Arc::new(document));
-                    // It holds all that there is to show.
-                    (self.fold, self.rows, self.lines) = (None, Rows::NotYet, Lines::default());
+                    self.end_with(document);
                     return true;
                 }
                 Err(error) => self.complain(format!("{error:#}")),
             }
         }
-        self.read(go_on).unwrap_or_else(|error| {
+        let all = self.read(go_on).unwrap_or_else(|error| {
             self.complain(format!("the page can not follow the run: {error:#}"));
             true
-        })
+        });
+        self.make_what_lacks(all);
+        all
     }
 
-    fn read(&mut self, go_on: &dyn Fn() -> bool) -> anyhow::Result<bool> {
+    fn end_with(&mut self, document: Document) {
+        self.document = Some(Arc::new(document));
+        // It holds all that there is to show.
+        (self.fold, self.rows, self.lines) = (None, Rows::NotYet, Lines::default());
+    }
+
+    /// The page of a run that ended before pages were written, or that nobody has judged, is made as it would have been.
+    fn make_what_lacks(&mut self, all: bool) {
+        let made = self
+            .making
+            .as_ref()
+            .and_then(|making| making.try_recv().ok());
+        match made {
+            Some(Ok(document)) => self.end_with(document),
+            Some(Err(error)) => {
+                self.making = None;
+                self.complain(format!("the run can not be judged: {error:#}"));
+            }
+            None if self.made || !all || !self.is_over() => {}
+            None => {
+                self.made = true;
+                let (sender, receiver) = channel();
+                let Some(folder) = self.folder.clone() else {
+                    return;
+                };
+                let make = move || {
+                    let json = page_json(&folder);
+                    // Whoever asked may look at another run by now.
+                    let _ = sender.send(json.and_then(|json| Document::of(json.as_bytes())));
+                };
+                let thread = std::thread::Builder::new().name("page".into());
+                self.making = thread.spawn(make).ok().map(|_| receiver);
+            }
+        }
+    }
+
+    /// Somebody else's run that has come to its end, however it did.
+    fn is_over(&self) -> bool {
+        let ended = { self.fold.as_ref() }.is_some_and(|fold| fold.run.is_whole());
+        self.whose == Whose::Others
+            && (ended || self.now_unix_ns() > self.grown_unix_ns() + DEAD_NS)
+    }
+
+    fn read(&mut self, go_on: &dyn Fn() -> bool) -> Result<bool> {
         if self.folder.is_none() {
             // Before its journal is there, nothing of it is.
             let Ok(folder) = RunFolder::open(&self.path) else {
@@ -148,10 +201,17 @@ impl Follow {
         if let Some(document) = &self.document {
             return document.page.run.state;
         }
+        if self.making.is_some() {
+            return State::Judging;
+        }
         let so_far = self.fold.as_ref().map_or(State::Starting, Fold::state);
         let over = match self.whose {
             Whose::Ours => self.ended,
-            Whose::Others => self.now_unix_ns() > self.grown_unix_ns() + STILL_NS,
+            Whose::Others => {
+                let judged = || self.path.join("verdict.json").is_file();
+                (so_far == State::Judging && judged())
+                    || self.now_unix_ns() > self.grown_unix_ns() + STILL_NS
+            }
         };
         match over {
             true => State::Ended,

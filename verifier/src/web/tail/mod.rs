@@ -2,17 +2,19 @@
 //! somebody watches, and shows the latest state. Whoever comes finds it caught up.
 
 mod follow;
+mod following;
 mod lines;
 mod rows;
 
 pub(super) use follow::{Follow, Whose, name};
+pub use following::Following;
 
 use super::fold::SECOND_NS;
 use super::snapshot::Snapshot;
 use crate::record::Clock;
 use crate::verdict::page::{Page, SCHEMA, State};
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -27,29 +29,6 @@ const SHOW_EVERY_NS: u64 = SECOND_NS / 4 * 3 - 50_000_000;
 const FRESH_NS: u64 = SECOND_NS / 5;
 /// Whoever asks waits no longer than this for a long run to be read.
 const CATCH_UP_NS: u64 = 3 * SECOND_NS;
-
-/// A run folder as whoever opens the page finds it: for what it costs to be measured.
-pub struct Following(Follow);
-
-impl Following {
-    /// Nothing read yet.
-    pub fn new(folder: &Path) -> Following {
-        Following(Follow::new(folder.to_owned(), Whose::Ours, Clock::start()))
-    }
-
-    /// Reads all that is there.
-    pub fn catch_up(&mut self) {
-        self.0.advance(&|| true);
-    }
-
-    /// Bytes of the event that is sent to somebody who has so many rows of the series already.
-    pub fn event_bytes(&mut self, rows: usize) -> usize {
-        let snapshot = self.0.snapshot();
-        let last_id = format!("{}:{rows}", snapshot.tag);
-        let event = snapshot.event(Some(&last_id));
-        event.map_or(0, |(bytes, _)| bytes.len())
-    }
-}
 
 /// A question to the state, answered on the tail's thread.
 type Look = Box<dyn FnOnce(Option<&Follow>) + Send>;

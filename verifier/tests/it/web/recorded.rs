@@ -103,6 +103,35 @@ fn a_recorded_run_is_shown_and_those_beside_it_are_listed() {
 }
 
 #[test]
+fn a_run_of_before_there_were_pages_is_shown_like_any_other() {
+    let folder = TempDir::new().unwrap();
+    recorded(folder.path(), "old");
+    let run = folder.path().join("runs/old");
+    let written = fs::read_to_string(run.join("page.json")).unwrap();
+    fs::remove_file(run.join("page.json")).unwrap();
+    let page = Page::started(folder, &["show", "runs/old", "--web=127.0.0.1:0"]);
+    let mut events = Events::open(page.address, None);
+    let shown = events.next_with(|page| page["exact"] == true);
+    assert_eq!(shown.raw, written);
+    assert!(!run.join("page.json").exists(), "looking changes nothing");
+}
+
+#[test]
+fn the_page_of_an_ended_run_is_sent_as_it_was_written_and_once() {
+    let folder = TempDir::new().unwrap();
+    recorded(folder.path(), "one");
+    let page = Page::started(folder, &["show", "runs/one", "--web=127.0.0.1:0"]);
+    let shown = Events::open(page.address, None).next();
+    let written = fs::read_to_string(page.run_folder("one").join("page.json")).unwrap();
+    assert_eq!(shown.raw, written);
+    // Whoever has it gets it again only when another run was shown meanwhile.
+    let mut again = Events::open(page.address, Some(&shown.id));
+    page.start(r#"{"connections":[1],"run_time":"1s"}"#);
+    assert_ne!(again.next().data["run"]["id"], "one");
+    again.next_with(|page| page["exact"] == true && page["run"]["state"] == "ended");
+}
+
+#[test]
 fn files_are_fetched_from_the_run_folder_alone() {
     let folder = TempDir::new().unwrap();
     recorded(folder.path(), "one");

@@ -11,7 +11,7 @@ mod statistics;
 mod traces;
 
 pub(super) use bounded::fit;
-pub(super) use traces::Picture;
+pub(super) use traces::{Picture, first};
 
 use crate::record::Asked;
 use crate::verdict::align::Timeline;

@@ -12,7 +12,7 @@ use super::names::Names;
 use crate::record::{Exchange, Span};
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::Verdict;
-use crate::verdict::page::{Failure, TraceLine};
+use crate::verdict::page::{Failure, TraceLine, Waterfall};
 use picks::Picks;
 
 /// An exchange and its spans.
@@ -25,6 +25,13 @@ pub(super) struct Single {
     pub(super) pictures: Vec<Picture>,
     /// What was left out, in sentences.
     pub(super) limits: Vec<String>,
+}
+
+/// The timeline's first request, drawn, whether or not the run was judged.
+pub(in super::super) fn first(timeline: &Timeline<'_>) -> Option<Waterfall> {
+    let about = waterfall::About::of_unjudged(timeline);
+    let row = timeline.all().next()?;
+    Some(about.picture("asked for", row).waterfall)
 }
 
 /// One pass over the rows.

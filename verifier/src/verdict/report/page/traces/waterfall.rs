@@ -42,6 +42,15 @@ impl<'t> About<'t> {
         }
     }
 
+    /// Of a run that was not judged yet: which senders are pods is not known.
+    pub(super) fn of_unjudged(timeline: &'t Timeline<'t>) -> About<'t> {
+        About {
+            timeline,
+            tasks: timeline.plan.all_tasks(),
+            pods: BTreeSet::new(),
+        }
+    }
+
     /// The exchange's own bars first, then its spans by their start.
     pub(super) fn picture(&self, why: &'static str, (exchange, spans): Row<'_>) -> Picture {
         let mut bars = self.client(exchange);
