@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::plan::{Plan, Threshold, parse_duration};
@@ -355,6 +355,9 @@ pub struct AskedArgs {
     /// Where a trace can be looked at, for links in the reports: http://localhost:16686/trace/{trace_id}
     #[arg(long, value_name = "URL")]
     pub trace_link: Option<TraceLink>,
+    /// Hold the run against this one, stage by stage, in the report; the verdict stays its own
+    #[arg(long, value_name = "RUN")]
+    pub baseline: Option<PathBuf>,
 }
 
 impl AskedArgs {
@@ -442,6 +445,23 @@ pub struct CompareArgs {
     /// Print the comparison as JSON instead of the table
     #[arg(long)]
     pub json: bool,
+    /// Write both runs into one self-contained page [default: compare-A-B.html]
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub html: Option<Option<PathBuf>>,
+}
+
+impl CompareArgs {
+    /// Where the page goes, if one is asked for.
+    pub fn page(&self) -> Option<PathBuf> {
+        let name = |path: &Path| {
+            let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            whole.file_name().unwrap_or_default().display().to_string()
+        };
+        let asked = self.html.clone()?;
+        Some(asked.unwrap_or_else(|| {
+            PathBuf::from(format!("compare-{}-{}.html", name(&self.a), name(&self.b)))
+        }))
+    }
 }
 
 /// `5%` or `0.05`, at least 0 and less than 1.

@@ -1,12 +1,15 @@
 //! `verifier`: parse, dispatch, exit code.
 
+use anyhow::Context;
 use clap::Parser;
 use std::process::ExitCode;
 use verifier::cli::{
-    CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs, WatchArgs,
+    AskedArgs, CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs,
+    WatchArgs,
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
 use verifier::record::{self, Asked, RunFolder};
+use verifier::verdict::compare::{Baseline, Comparison, NOISE, Side, to_html, to_line, to_text};
 use verifier::verdict::judge::recorded_part;
 use verifier::{run, verdict};
 
@@ -88,8 +91,9 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         let well = run::try_faults(&plan, &setup)?;
         return Ok(ExitCode::from(if well { 0 } else { USAGE }));
     }
+    let baseline = baseline(&args.asked)?;
     let ended = run::run(plan, &setup)?;
-    let code = exit(&ended, setup.asked, args.json)?;
+    let code = exit(&ended, setup.asked, baseline, args.json)?;
     let recorded = || verdict::read_verdict(&ended.folder).is_ok_and(|v| recorded_part(&v));
     // A shard has done its part when that is recorded: the whole is judged by `verifier merge`.
     Ok(match setup.shard.shard {
@@ -99,8 +103,13 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Judges what was recorded; what can not be judged is unknown.
-fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
-    let code = report(&ended.folder, asked, json).unwrap_or_else(|error| {
+fn exit(
+    ended: &run::Ended,
+    asked: Asked,
+    baseline: Option<Baseline>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let code = report(&ended.folder, asked, baseline, json).unwrap_or_else(|error| {
         eprintln!("verifier: {error:#}");
         ExitCode::from(UNKNOWN)
     });
@@ -111,19 +120,42 @@ fn exit(ended: &run::Ended, asked: Asked, json: bool) -> anyhow::Result<ExitCode
     })
 }
 
+/// The run to be held against, read before any load: what is wrong with it shall not come up when the run is over.
+fn baseline(asked: &AskedArgs) -> anyhow::Result<Option<Baseline>> {
+    let Some(path) = &asked.baseline else {
+        return Ok(None);
+    };
+    let read = RunFolder::open(path).and_then(|folder| Baseline::read(&folder, NOISE));
+    read.map(Some).context("--baseline")
+}
+
 /// Judges the folder, prints the verdict, writes the reports.
-fn report(folder: &RunFolder, asked: Asked, json: bool) -> anyhow::Result<ExitCode> {
-    let show = |verdict: &verdict::Verdict| print(verdict, json);
-    let verdict = verdict::judge_and_report(folder, asked, show)?;
+fn report(
+    folder: &RunFolder,
+    asked: Asked,
+    baseline: Option<Baseline>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let show = |verdict: &verdict::Verdict, comparison: Option<&Comparison>| {
+        print(verdict, json)?;
+        match (comparison.map(to_line), json) {
+            (Some(line), true) => eprintln!("{line}"),
+            (Some(line), false) => println!("{line}"),
+            (None, _) => {}
+        }
+        Ok(())
+    };
+    let verdict = verdict::judge_and_report(folder, asked, baseline, show)?;
     eprintln!("report: {}", folder.path().join("report.html").display());
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
 /// Joins the shards of a run, and judges the whole.
 fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
+    let baseline = baseline(&args.asked)?;
     let mut tell = |what: &str| eprintln!("verifier: {what}");
     let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut tell)?;
-    report(&folder, args.asked.asked(), args.json)
+    report(&folder, args.asked.asked(), baseline, args.json)
 }
 
 fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
@@ -170,17 +202,19 @@ fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
         asked: args.asked.asked(),
         ..run::Setup::default()
     };
+    let baseline = baseline(&args.asked)?;
     let ended = run::found::watch(plan, &setup, args.length)?;
-    exit(&ended, setup.asked, args.json)
+    exit(&ended, setup.asked, baseline, args.json)
 }
 
 fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
+    let baseline = baseline(&args.asked)?;
     let folder = match (&args.run, &args.otlp) {
         (Some(run), _) => RunFolder::open(run)?,
         (None, Some(file)) => run::found::read(load_plan(&args.plan)?, file, args.out.as_deref())?,
         (None, None) => anyhow::bail!("name a run folder, or a file with --otlp"),
     };
-    report(&folder, args.asked.asked(), args.json)
+    report(&folder, args.asked.asked(), baseline, args.json)
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
@@ -190,13 +224,16 @@ fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
-    use verdict::compare::{Side, compare, to_text};
-    let read = |path| Side::read(&RunFolder::open(path)?);
-    let comparison = compare(&read(&args.a)?, &read(&args.b)?, args.noise);
+    let (a, b) = (RunFolder::open(&args.a)?, RunFolder::open(&args.b)?);
+    let comparison = verdict::compare::compare(&Side::read(&a)?, &Side::read(&b)?, args.noise);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
         print!("{}", to_text(&comparison));
+    }
+    if let Some(page) = args.page() {
+        to_html(&a, &b, &comparison, &page)?;
+        eprintln!("report: {}", page.display());
     }
     Ok(ExitCode::from(comparison.outcome.exit_code()))
 }

@@ -19,13 +19,12 @@ use crate::plan::Plan;
 use crate::record::{Asked, RunFolder};
 use align::Timeline;
 use anyhow::{Context, Result};
+use compare::{Baseline, Comparison};
 
-/// A run, judged: the verdict, and the pictures that only the reports need.
+/// A run, judged.
 pub struct Judged {
     /// The verdict.
     pub verdict: Verdict,
-    /// What the reports draw.
-    pub pictures: report::Pictures,
     /// The files of `legacy/`.
     pub legacy: report::Legacy,
 }
@@ -39,33 +38,34 @@ pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
 }
 
 /// Judges the run, shows the verdict, and writes the reports into the folder: in this order, so that a full disk still
-/// leaves the verdict shown. What is `asked` goes before what was asked when the run began.
+/// leaves the verdict shown. What is `asked` goes before what was asked when the run began. Where there is a baseline, the
+/// run is held against it, and `show` is told what that came to.
 ///
 /// # Errors
 /// As [`judge_folder`], as `show` has them, and when a report can not be written.
 pub fn judge_and_report(
     folder: &RunFolder,
     asked: Asked,
-    show: impl FnOnce(&Verdict) -> Result<()>,
+    baseline: Option<Baseline>,
+    show: impl FnOnce(&Verdict, Option<&Comparison>) -> Result<()>,
 ) -> Result<Verdict> {
     with_timeline(folder, |timeline, others| {
         let judged = judged(timeline, &others)?;
-        show(&judged.verdict)?;
+        let beside = baseline.map(|baseline| baseline.beside(timeline, &judged.verdict));
+        show(
+            &judged.verdict,
+            beside.as_ref().map(|(_, comparison)| comparison),
+        )?;
         let asked = asked.or(Asked::of_journal(&timeline.recorded.journal));
-        report::write_reports(folder, timeline, &judged, &asked)?;
+        report::write_reports(folder, timeline, &judged, &asked, beside)?;
         Ok(judged.verdict)
     })
 }
 
 fn judged(timeline: &Timeline<'_>, others: &[judge::Beside]) -> Result<Judged> {
     let verdict = judge::judge(timeline, others);
-    let pictures = report::Pictures::draw(timeline);
     let legacy = report::Legacy::of(timeline, &verdict)?;
-    Ok(Judged {
-        verdict,
-        pictures,
-        legacy,
-    })
+    Ok(Judged { verdict, legacy })
 }
 
 /// Reads and joins the run that the folder holds, and lets it go when `seen` has seen it. Sources of traces are joined

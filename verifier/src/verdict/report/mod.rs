@@ -1,30 +1,33 @@
 //! The verdict for a reader: one output a file, all from the same figures.
 
-mod charts;
+mod assets;
 mod cluster;
-mod html;
+mod frozen;
 mod json;
 mod legacy;
 mod link;
 mod md;
 mod opentelemetry_traces;
+mod page;
+mod pages;
 mod parts;
-mod pictures;
 mod text;
-mod timeline;
 
+pub use assets::asset;
 pub use json::{read_verdict, schema, to_json};
 pub use legacy::Legacy;
-pub use pictures::{Bar, Pictures, Second, Spectrum, Waterfall};
+pub use pages::{read as read_page, write_to as write_page_to};
 pub use text::to_text;
 
 use super::Judged;
 use super::align::Timeline;
+use super::compare::Comparison;
+use super::page::Page;
 use crate::record::{Asked, RunFolder, write_whole};
 use anyhow::Result;
 
-/// Writes `verdict.json`, `report.html`, `report.md`, the files of `legacy/` and of `opentelemetry_traces/`, each whole
-/// or not at all.
+/// Writes `verdict.json`, `report.md`, the files of `legacy/` and of `opentelemetry_traces/`, `page.json` and `report.html`,
+/// each whole or not at all; with another run beside it where there is one.
 ///
 /// # Errors
 /// When a file can not be written.
@@ -33,24 +36,22 @@ pub(super) fn write_reports(
     timeline: &Timeline<'_>,
     judged: &Judged,
     asked: &Asked,
+    beside: Option<(Page, Comparison)>,
 ) -> Result<()> {
-    let Judged {
-        verdict, pictures, ..
-    } = judged;
-    let link = asked.trace_link.as_ref();
+    let Judged { verdict, legacy } = judged;
     let path = |name: &str| folder.path().join(name);
     write_whole(&path("verdict.json"), to_json(verdict)?.as_bytes())?;
-    write_whole(
-        &path("report.md"),
-        md::to_markdown(verdict, link).as_bytes(),
-    )?;
-    write_whole(
-        &path("report.html"),
-        html::to_html(verdict, pictures, link)?.as_bytes(),
-    )?;
-    judged.legacy.write(folder)?;
+    let markdown = md::to_markdown(verdict, asked.trace_link.as_ref());
+    write_whole(&path("report.md"), markdown.as_bytes())?;
+    legacy.write(folder)?;
     cluster::write(folder, verdict)?;
-    opentelemetry_traces::write(folder, timeline, verdict, pictures, asked)
+    let (mut page, pictures) = page::of(timeline, verdict, asked);
+    opentelemetry_traces::write(folder, timeline, verdict, &pictures, asked)?;
+    if let Some((baseline, comparison)) = beside {
+        page.baseline = Some(Box::new(baseline));
+        page.comparison = Some(comparison);
+    }
+    pages::write(folder, page)
 }
 
 /// Milliseconds for a person: three significant digits, and the unit that suits.

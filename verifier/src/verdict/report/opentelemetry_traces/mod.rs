@@ -8,7 +8,7 @@ mod span_details;
 mod trends;
 mod waterfall;
 
-use super::Pictures;
+use super::page::Picture;
 use crate::record::{Asked, RunFolder, write_whole};
 use crate::verdict::align::Timeline;
 use crate::verdict::outcome::Verdict;
@@ -29,7 +29,7 @@ pub(crate) fn write(
     folder: &RunFolder,
     timeline: &Timeline<'_>,
     verdict: &Verdict,
-    pictures: &Pictures,
+    pictures: &[Picture],
     asked: &Asked,
 ) -> Result<()> {
     let whole = folder.path().join(FOLDER);
@@ -51,7 +51,7 @@ fn fill(
     path: &Path,
     timeline: &Timeline<'_>,
     verdict: &Verdict,
-    pictures: &Pictures,
+    pictures: &[Picture],
     asked: &Asked,
 ) -> Result<()> {
     let waterfalls = path.join("waterfalls");
@@ -66,9 +66,9 @@ fn fill(
     })?;
     let books = completeness::json(timeline, verdict, kept)?;
     write_whole(&path.join("completeness.json"), books.as_bytes())?;
-    for picture in &pictures.waterfalls {
+    for picture in pictures {
         let svg = waterfall::svg(picture);
-        let name = format!("{}.svg", picture.trace_id);
+        let name = format!("{}.svg", picture.waterfall.trace_id);
         write_whole(&waterfalls.join(name), svg.as_bytes())?;
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! One waterfall in, one picture as SVG out: fonts of the viewer's machine, no script, nothing from elsewhere.
 
 use super::one_line;
+use crate::verdict::page::Bar;
 use crate::verdict::report::duration;
-use crate::verdict::report::pictures::{Bar, Waterfall};
+use crate::verdict::report::page::Picture;
 use std::fmt::Write;
 
 /// Sizes, in the picture's units.
@@ -16,10 +17,11 @@ const NAME_FITS: usize = 38;
 const TITLE_FITS: usize = 110;
 
 /// The picture: bars on one axis, which begins at the intended start and ends with the exchange.
-pub(super) fn svg(waterfall: &Waterfall) -> String {
+pub(super) fn svg(picture: &Picture) -> String {
+    let Picture { why, waterfall } = picture;
     let height = HEAD + ROW * waterfall.bars.len() + 16;
     let whole = duration(waterfall.length_ns as f64 / 1e6);
-    let title = format!("{} · {} · {whole}", waterfall.why, waterfall.title);
+    let title = format!("{why} · {} · {whole}", waterfall.title);
     let mut out = String::new();
     // Writing to a String does not fail; so all through this file.
     let _ = write!(
@@ -67,7 +69,7 @@ fn draw(out: &mut String, bar: &Bar, top: usize, length_ns: f64) {
     let _ = writeln!(
         out,
         r#"<g><title>{note}</title><text x="{x}" y="{y}" text-anchor="end">{name}</text><rect x="{left:.2}" y="{bar_top}" width="{width:.2}" height="14" rx="2" fill="{colour}"/><text x="{figure}" y="{y}">{took}</text></g>"#,
-        note = escaped(&format!("{} {}", bar.name, bar.note), usize::MAX),
+        note = escaped(&format!("{} {}", bar.name, note(bar)), usize::MAX),
         x = NAMES - 10.0,
         y = top + 17,
         name = escaped(&bar.name, NAME_FITS),
@@ -76,6 +78,19 @@ fn draw(out: &mut String, bar: &Bar, top: usize, length_ns: f64) {
         figure = WIDTH - FIGURES + 8.0,
         took = duration(bar.duration_ns as f64 / 1e6),
     );
+}
+
+/// A span's sender, its status and its error.
+fn note(bar: &Bar) -> String {
+    let keys = [
+        "k8s.pod.name",
+        "service.instance.id",
+        "http.response.status_code",
+        "error.type",
+    ];
+    let known = keys.iter().filter_map(|key| bar.attributes.get(*key));
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    known.join(" ")
 }
 
 /// Text of a target as text of XML, cut where it would not fit.

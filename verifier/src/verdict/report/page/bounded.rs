@@ -112,7 +112,7 @@ fn clear_cluster_lines(verdict: &mut Verdict) -> bool {
 fn fewer_lines(page: &mut Page) -> Option<&'static str> {
     page.traces.truncate(100);
     page.failures.truncate(100);
-    page.files.truncate(200);
+    page.files.retain(|file| !file.path.contains('/'));
     page.markers.truncate(200);
     let verdict = page.verdict.as_mut()?;
     for check in &mut verdict.checks {
@@ -146,7 +146,10 @@ fn clear_parts(verdict: &mut Verdict) {
 
 fn without_tasks(page: &mut Page) -> Option<&'static str> {
     let verdict = page.verdict.as_mut()?;
-    verdict.stages.iter_mut().for_each(|stage| stage.tasks.clear());
+    verdict
+        .stages
+        .iter_mut()
+        .for_each(|stage| stage.tasks.clear());
     page.statistics.retain(|row| row.method.is_empty());
     Some("the tasks of each stage")
 }

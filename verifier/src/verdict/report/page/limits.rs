@@ -11,7 +11,9 @@ pub(super) fn of(verdict: &Verdict, series: &Series) -> Vec<String> {
             "One load generator on one machine: {}. A target on the same machine shares its CPUs, and latencies are then higher than they would be apart.",
             verdict.run.host
         ),
-        shards => format!("{shards} load generators, each on its own clock; their rows are on that of the first, as far as common senders of spans tell."),
+        shards => format!(
+            "{shards} load generators, each on its own clock; their rows are on that of the first, as far as common senders of spans tell."
+        ),
     }];
     limits.extend(
         [

@@ -22,7 +22,11 @@ use crate::verdict::page::{Page, SCHEMA};
 
 /// The document, but for the folder's files and another run beside it; and the pictures of single requests, as many as were
 /// chosen, of which the page has what fits.
-pub(super) fn of(timeline: &Timeline<'_>, verdict: &Verdict, asked: &Asked) -> (Page, Vec<Picture>) {
+pub(super) fn of(
+    timeline: &Timeline<'_>,
+    verdict: &Verdict,
+    asked: &Asked,
+) -> (Page, Vec<Picture>) {
     let single = traces::of(timeline, verdict);
     let series = series::of(timeline, verdict);
     let mut limits = limits::of(verdict, &series);

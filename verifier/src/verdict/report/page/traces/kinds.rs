@@ -47,9 +47,7 @@ impl Counting {
     pub(super) fn sorted(self) -> Kinds {
         let left_out = self.0.len().saturating_sub(MOST_KINDS);
         let kinds = self.0.into_iter();
-        let mut kinds: Vec<_> = kinds
-            .map(|(key, kind)| (key, kind.count, kind))
-            .collect();
+        let mut kinds: Vec<_> = kinds.map(|(key, kind)| (key, kind.count, kind)).collect();
         kinds.sort_by_key(|(key, count, kind)| (Reverse(*count), kind.first_ns, *key));
         kinds.truncate(MOST_KINDS);
         let kinds = kinds.into_iter().map(|(key, _, kind)| Shown {

@@ -1,7 +1,7 @@
 //! One request as a line of the list.
 
-use super::Row;
 use super::super::names::{Names, stage};
+use super::Row;
 use crate::verdict::align::Timeline;
 use crate::verdict::page::TraceLine;
 

@@ -110,8 +110,7 @@ impl<'t> Picks<'t> {
             self.slowest
                 .extend(slowest.into_iter().filter(|place| !known.contains(place)));
             let median = stage.median.places();
-            self.drawn_median
-                .extend(median.iter().take(DRAWN_OF_STAGE));
+            self.drawn_median.extend(median.iter().take(DRAWN_OF_STAGE));
             self.median.extend(median);
         }
         let latency_ns = |place: &usize| self.timeline.row(*place).0.latency_ns();

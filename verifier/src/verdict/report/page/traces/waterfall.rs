@@ -86,13 +86,25 @@ impl<'t> About<'t> {
         let intended_ns = exchange.intended_ns.max(1);
         let parts = [
             ("exchange", intended_ns, exchange.done_ns),
-            ("waiting for a connection", intended_ns, exchange.connected_ns),
-            ("until the first byte", exchange.sent_ns, exchange.first_byte_ns),
+            (
+                "waiting for a connection",
+                intended_ns,
+                exchange.connected_ns,
+            ),
+            (
+                "until the first byte",
+                exchange.sent_ns,
+                exchange.first_byte_ns,
+            ),
         ];
-        let happened = parts.into_iter().filter(|(_, from, to)| *from != 0 && to > from);
+        let happened = parts
+            .into_iter()
+            .filter(|(_, from, to)| *from != 0 && to > from);
         let bar = |(name, from, to): (&str, u64, u64)| Bar {
             name: name.to_owned(),
-            start_ns: from.cast_signed().wrapping_sub(exchange.intended_ns.cast_signed()),
+            start_ns: from
+                .cast_signed()
+                .wrapping_sub(exchange.intended_ns.cast_signed()),
             duration_ns: to - from,
             client: true,
             error: name == "exchange" && exchange.outcome != Outcome::Ok,
