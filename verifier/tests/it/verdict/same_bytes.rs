@@ -1,6 +1,7 @@
 //! The same run gives the same verdict, byte for byte, however its rows are stored and ordered.
 
 use super::builder::{INFERENCE, MS, OnDisk, PREPARATION, ROOT, Run};
+use super::page::embedded;
 use std::fs;
 use verifier::record::{Outcome, Table};
 
@@ -42,7 +43,7 @@ fn mixed() -> Run {
 
 /// Everything that judging writes, the files of its folders too.
 fn outputs(written: &OnDisk) -> Vec<String> {
-    let mut names = ["verdict.json", "report.md", "report.html"]
+    let mut names = ["verdict.json", "report.md", "page.json", "report.html"]
         .map(str::to_owned)
         .to_vec();
     for folder in [
@@ -73,6 +74,32 @@ fn rows_and_parquet() {
     written.judge();
     assert_eq!(outputs(&written), files);
     for (name, before) in files.iter().zip(from_rows) {
+        let now = written.text(name);
+        // The page lists the folder's files, and these are others now.
+        let same = match name.as_str() {
+            "page.json" => without_files(&now) == without_files(&before),
+            "report.html" => without_files(&embedded(&now)) == without_files(&embedded(&before)),
+            _ => now == before,
+        };
+        assert!(same, "{name} differs");
+    }
+}
+
+fn without_files(page: &str) -> serde_json::Value {
+    let mut page: serde_json::Value = serde_json::from_str(page).unwrap();
+    page.as_object_mut().unwrap().remove("files").unwrap();
+    page
+}
+
+#[test]
+fn judged_twice() {
+    let written = mixed().write();
+    written.judge();
+    let files = outputs(&written);
+    let first: Vec<String> = files.iter().map(|name| written.text(name)).collect();
+    written.judge();
+    assert_eq!(outputs(&written), files);
+    for (name, before) in files.iter().zip(first) {
         assert!(written.text(name) == before, "{name} differs");
     }
 }
