@@ -43,7 +43,8 @@ COPY verifier/Cargo.toml verifier/
 RUN set -eu; \
     mkdir -p service/src verifier/src verifier/benches; \
     touch service/src/lib.rs verifier/src/lib.rs; \
-    for main in service/src/main.rs verifier/src/main.rs verifier/benches/ingest.rs; do echo 'fn main() {}' > "$main"; done; \
+    benches=$(sed -n '/^\[\[bench\]\]/,/^name/s|^name = "\(.*\)"|verifier/benches/\1.rs|p' verifier/Cargo.toml); \
+    for main in service/src/main.rs verifier/src/main.rs $benches; do echo 'fn main() {}' > "$main"; done; \
     cargo auditable build --release --locked --workspace --bins
 
 FROM dependencies AS build

@@ -58,6 +58,10 @@ instructions *ARGS:
 bench-ingest *ARGS:
     cargo bench --quiet -p verifier --bench ingest -- {{ARGS}}
 
+# The page: CPU of its tail per exchange, how fast it catches up, and what it sends each second of a long run
+bench-tail *ARGS:
+    cargo bench --quiet -p verifier --bench tail -- {{ARGS}}
+
 # The service beside its peers: CPU per request, throughput, p99, RSS, start, traces complete; interleaved
 bench-service *ARGS:
     bench/service {{ARGS}}
@@ -97,3 +101,29 @@ cluster-down:
 # k8s/ without a cluster: rendered, valid, true to the rules, each rule seen to fail; needs kubectl, Python with venv and pip
 manifests:
     testbed/manifests
+
+# The page's modules: types, lints, what lets them be joined into report.html; needs Node with npm
+page-check:
+    testbed/chromium packages
+    cd verifier/page && npm run --silent check
+
+# The page in a real Chromium: on made-up documents, and on this verifier with a run from its form to its report; five minutes
+page-test *ARGS:
+    testbed/chromium
+    cargo build --release -p iris-prediction-api -p verifier --bins
+    cd verifier/page && VERIFIER="{{justfile_directory()}}/target/release/verifier" npx playwright test {{ARGS}}
+
+# The page alone, on made-up documents: a run that grows, at http://127.0.0.1:8090
+page-dev *ARGS="pod-loss":
+    testbed/chromium packages
+    node verifier/page/dev-server.mjs {{ARGS}}
+
+# Pictures of each tab and of the report, light, dark and at a phone, of a real run, into docs/images
+screenshots:
+    testbed/chromium
+    cargo build --release -p iris-prediction-api -p verifier --bins
+    VERIFIER="{{justfile_directory()}}/target/release/verifier" node verifier/page/tests/screenshots.mjs
+
+# Puts the chart library anew into verifier/page/vendor, as package.json names it; needs npm
+page-vendor:
+    verifier/page/vendor.sh

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 use verifier::plan::Plan;
 use verifier::record::{Clock, Host, Observation, Outcome, Recording, RunFolder, RunKey};
-use verifier::run::load::{self, Options, Target};
+use verifier::run::load::{self, Hand, Options, Target};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +44,7 @@ fn main() -> Result<()> {
         &options,
         &recorder,
         &CancellationToken::new(),
+        &Hand::default(),
     )?;
     recording.stop()?;
     let cpu_ns = Clock::process_cpu_ns() - before_ns;

@@ -15,9 +15,10 @@ export function openStream() {
     connection('open');
     const page = parsed(event.data);
     if (!page) return;
-    const held = model.page?.run.id === page.run.id ? model.page.series.at_seconds.length : 0;
+    const series = model.page?.run.id === page.run.id ? model.page.series : null;
+    const follows = page.series.from === 0 || (series !== null && page.series.from <= series.at_seconds.length && page.series.step_seconds === series.step_seconds);
     // Rows are missing between: from the beginning, then, with a new stream that names no last event.
-    if (page.series.from > held) openStream();
+    if (!follows) openStream();
     else take(page);
   });
   stream.addEventListener('error', () => {

@@ -13,7 +13,7 @@ export function download(name, text, type) {
 }
 
 /** A field as RFC 4180 has it; no spreadsheet takes it for a formula. @param {string | number | null | undefined} value */
-function field(value) {
+function csvField(value) {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number') return String(value);
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
@@ -22,5 +22,5 @@ function field(value) {
 
 /** @param {string[]} header @param {(string | number | null | undefined)[][]} rows */
 export function csv(header, rows) {
-  return [header, ...rows].map((row) => row.map(field).join(',')).join('\r\n') + '\r\n';
+  return [header, ...rows].map((row) => row.map(csvField).join(',')).join('\r\n') + '\r\n';
 }

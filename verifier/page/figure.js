@@ -24,7 +24,7 @@ export function chartFigure(chart) {
       h('span', { class: 'when', 'data-when': true })),
     chart.note ? h('p', { class: 'note' }, chart.note) : null,
     h('div', {
-      class: 'plot', key: 'plot', widget: chartWidget, data: chart, tabindex: 0, role: 'group', 'aria-roledescription': 'chart',
+      class: 'plot', key: 'plot', widget: chartWidget, data: { ...chart, hidden: (/** @type {string} */ label) => hidden.has(`${chart.id}/${label}`) }, tabindex: 0, role: 'group', 'aria-roledescription': 'chart',
       'aria-labelledby': `${id}-title`, 'aria-describedby': 'chart-keys',
     }),
     h('div', { class: 'legend', key: 'legend' }, chart.curves.map((curve, index) => curveButton(chart, curve, index))),
@@ -58,7 +58,7 @@ function numbers(chart) {
     redraw();
   };
   return h('div', { class: 'numbers', key: 'numbers' },
-    h('details', { on: { toggle } }, h('summary', null, 'Numbers'), open.has(chart.id) ? numbersTable(chart) : null),
+    h('details', { open: open.has(chart.id), on: { toggle } }, h('summary', null, 'Numbers'), open.has(chart.id) ? numbersTable(chart) : null),
     h('button', { type: 'button', class: 'quiet', 'aria-label': `CSV of ${chart.title}`, on: { click: () => save(chart) } }, 'CSV'));
 }
 

@@ -50,6 +50,7 @@ export function duration(ms) {
 /** A share; never rounded up to 100 %. @param {number | null | undefined} share */
 export function percent(share) {
   if (share === null || share === undefined) return UNKNOWN;
+  if (share === 0) return '0 %';
   return share === 1 ? '100 %' : `${fixed(Math.floor(share * 1e5) / 1e3, 3)} %`;
 }
 
@@ -114,12 +115,20 @@ export function plural(n, one, many) {
   return `${count(n)} ${n === 1 ? one : many ?? `${one}s`}`;
 }
 
-/** A check's figure in the unit of what it checks. @param {Check} check */
+/** What a check's figure is, by its name without the stage. @type {[RegExp, (value: number) => string][]} */
+const CHECKED = [
+  [/^(coverage|error_rate)/, percent], [/^(requests_per_second|rps)/, rate],
+  [/^(latency\.|service_time\.|span\(|p\d|p\(|med|mean|avg|max|scale_up|recovery|generator_healthy)/, duration],
+];
+
+/** A check's figure in the unit of what it checks; else it is a count. @param {Check} check */
 export function checked(check) {
   if (check.value === null) return '';
-  const name = check.name.replace(/^[^:]*: /, '');
-  if (/^(coverage|error_rate)/.test(name)) return percent(check.value);
-  if (/^(requests_per_second|rps)/.test(name)) return rate(check.value);
-  if (/^starved|^spans_accounted|^sources/.test(name)) return count(check.value);
-  return duration(check.value);
+  const name = check.name.replace(/^[^:(]*: /, '');
+  return (CHECKED.find(([pattern]) => pattern.test(name))?.[1] ?? count)(check.value);
+}
+
+/** A difference, with its sign. @param {number} ms */
+export function difference(ms) {
+  return `${ms > 0 ? '+' : ms < 0 ? '−' : ''}${duration(Math.abs(ms))}`;
 }

@@ -33,12 +33,14 @@ function tiles(page) {
   const failures = sum && sum.requests > 0 ? sum.failures / sum.requests : null;
   const closed = latest(users);
   const open = latest(requested);
-  const load = closed === null && open !== null ? tile('Asked for', rate(open), ' /s') : tile('Users', live || closed !== null ? count(closed) : '–');
+  const load = closed === null && open !== null ? tile('Requested', rate(open), ' /s') : tile('Users', live || closed !== null ? count(closed) : '–');
   return h('dl', { class: 'tiles' },
-    tile('Elapsed', clock(page.run.elapsed_seconds), page.run.planned_seconds === null ? null : ` of ${clock(page.run.planned_seconds)}`),
+    // Afterwards it is no progress any more: the wait for traces is in it, too.
+    page.run.state === 'ended' ? tile('Took', clock(page.run.elapsed_seconds))
+      : tile('Elapsed', clock(page.run.elapsed_seconds), page.run.planned_seconds === null ? null : ` of ${clock(page.run.planned_seconds)}`),
     tile('Requests', count(sum?.requests ?? 0)),
     tile('RPS', rate(sum?.requests_per_second)),
-    tile('Failures', roughly(failures), sum && sum.failures > 0 ? ` ${count(sum.failures)}` : null, sum && sum.failures > 0 ? 'bad' : ''),
+    tile('Failures', roughly(failures), sum && sum.failures > 0 ? ` · ${count(sum.failures)}` : null, sum && sum.failures > 0 ? 'bad' : ''),
     load,
     tile('Traces', traces === null || traces === 0 ? '–' : percent((whole ?? 0) / traces), traces === null || traces === 0 ? null : ` of ${count(traces)}`));
 }

@@ -1,32 +1,62 @@
 // The page: its document from the file or from the stream, its tabs or its sections, its keys.
 
 import { changeUsers, loadLists, openStream } from './api.js';
-import { onZoom, refitCharts } from './chart.js';
+import { chartsOnPaper, onZoom } from './chart.js';
 import { chartsTab } from './charts.js';
+import { comparisonTab } from './comparison.js';
 import { h, render } from './dom.js';
+import { downloadsTab } from './downloads.js';
+import { failuresTab } from './failures.js';
 import { header } from './header.js';
+import { incidentsTab } from './incidents.js';
+import { limits } from './limits.js';
+import { scalingTab } from './scaling.js';
 import { startForm } from './start.js';
 import { statisticsTab } from './statistics.js';
 import { changed, choose, drawnBy, model, parsed, redraw } from './store.js';
 import { startTheme, theme, setTheme } from './theme.js';
+import { tracesTab } from './traces.js';
+import { checksSection, verdictTab } from './verdict.js';
 
-/** @typedef {{id: string, title: string, draw: (page: RunPage) => import('./dom.js').Child, frozenOnly?: boolean}} Tab */
+/** @typedef {{id: string, title: string, draw: (page: RunPage) => import('./dom.js').Child}} Tab */
 
 /** In the order of the tabs. @type {Tab[]} */
 const TABS = [
   { id: 'statistics', title: 'Statistics', draw: statisticsTab },
   { id: 'charts', title: 'Charts', draw: chartsTab },
+  { id: 'failures', title: 'Failures', draw: failuresTab },
+  { id: 'traces', title: 'Traces', draw: tracesTab },
+  { id: 'scaling', title: 'Scaling', draw: scalingTab },
+  { id: 'incidents', title: 'Incidents', draw: incidentsTab },
+  { id: 'download', title: 'Download Data', draw: downloadsTab },
+  { id: 'verdict', title: 'Verdict', draw: verdictTab },
 ];
-/** Verdict and why come first where the page is a report. */
-const FIRST = ['verdict'];
+/** @type {Tab} */
+const COMPARISON = { id: 'comparison', title: 'Comparison', draw: comparisonTab };
+/** Of a report alone: as tabs, they are part of the verdict. @type {Tab[]} */
+const REPORT_ALONE = [{ id: 'checks', title: 'Checks', draw: checksSection }, { id: 'limits', title: 'Limits', draw: limits }];
+
+/** @param {RunPage} page @returns {Tab[]} */
+function tabsOf(page) {
+  return page.comparison ? [...TABS, COMPARISON] : TABS;
+}
+
+/** Verdict and why first, what can be fetched last. @param {RunPage} page @returns {Tab[]} */
+function sectionsOf(page) {
+  const first = ['verdict', 'comparison'];
+  const all = tabsOf(page);
+  const rest = all.filter((tab) => !first.includes(tab.id) && tab.id !== 'download');
+  return [...first.flatMap((id) => all.filter((tab) => tab.id === id)), ...rest, ...REPORT_ALONE, ...all.filter((tab) => tab.id === 'download')];
+}
 
 /** @param {RunPage} page */
 function tabs(page) {
-  const current = TABS.find((tab) => tab.id === model.choices.tab) ?? TABS[0];
+  const all = tabsOf(page);
+  const current = all.find((tab) => tab.id === model.choices.tab) ?? all[0];
   if (!current) return null;
   return [
     h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'The run', key: 'tabs', on: { keydown: tabKey } },
-      TABS.map((tab) => h('button', {
+      all.map((tab) => h('button', {
         key: tab.id, id: `tab-${tab.id}`, type: 'button', role: 'tab', 'aria-selected': String(tab === current), 'aria-controls': `panel-${tab.id}`,
         tabindex: tab === current ? 0 : -1, on: { click: () => openTab(tab.id) },
       }, tab.title, alarm(page, tab.id)))),
@@ -45,6 +75,7 @@ function alarm(page, id) {
 /** @param {string} id */
 function openTab(id) {
   choose({ tab: id });
+  document.getElementById(`tab-${id}`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   try {
     history.replaceState(null, '', `#${id}`);
   } catch { /* a file's page may have no history */ }
@@ -52,11 +83,12 @@ function openTab(id) {
 
 /** @param {KeyboardEvent} event */
 function tabKey(event) {
-  const at = TABS.findIndex((tab) => tab.id === model.choices.tab);
-  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];
+  const all = model.page ? tabsOf(model.page) : TABS;
+  const at = all.findIndex((tab) => tab.id === model.choices.tab);
+  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
   if (to === undefined) return;
   event.preventDefault();
-  const tab = TABS[(to + TABS.length) % TABS.length];
+  const tab = all[(to + all.length) % all.length];
   if (!tab) return;
   openTab(tab.id);
   document.getElementById(`tab-${tab.id}`)?.focus();
@@ -64,7 +96,7 @@ function tabKey(event) {
 
 /** Everything below one another: a report, or a print. @param {RunPage} page */
 function sections(page) {
-  const ordered = [...TABS].sort((a, b) => Number(FIRST.includes(b.id)) - Number(FIRST.includes(a.id)));
+  const ordered = sectionsOf(page);
   return [
     h('nav', { class: 'tabs', 'aria-label': 'Sections', key: 'nav' }, ordered.map((tab) => h('a', { key: tab.id, href: `#${tab.id}` }, tab.title, alarm(page, tab.id)))),
     h('main', { class: 'panel sections', id: 'main', key: 'main' },
@@ -107,12 +139,13 @@ function printing() {
     model.sections = true;
     redraw();
     setTheme('light', false);
-    refitCharts();
+    chartsOnPaper(true);
   });
   addEventListener('afterprint', () => {
     model.sections = model.frozen;
     redraw();
     setTheme(before, false);
+    chartsOnPaper(false);
   });
 }
 
@@ -124,7 +157,7 @@ function begin() {
   model.frozen = model.sections = embedded !== null;
   model.page = embedded;
   const wanted = location.hash.slice(1);
-  if (TABS.some((tab) => tab.id === wanted)) model.choices.tab = wanted;
+  if ([...TABS, COMPARISON].some((tab) => tab.id === wanted)) model.choices.tab = wanted;
   printing();
   redraw();
   if (embedded) return;

@@ -20,8 +20,8 @@ export function markOf(kind) {
 
 /** @typedef {{value: number, label: string, from: number | null, to: number | null}} Threshold */
 
-/** Bands behind the curves: every second stage. @param {uPlot} plot @param {StageLine[]} stages @param {boolean} named */
-export function drawStages(plot, stages, named) {
+/** Bands behind the curves: every second stage. @param {uPlot} plot @param {StageLine[]} stages @param {boolean} named @param {number} scale */
+export function drawStages(plot, stages, named, scale) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.beginPath();
@@ -32,30 +32,30 @@ export function drawStages(plot, stages, named) {
     const right = stage.end_seconds === null ? bbox.left + bbox.width : plot.valToPos(stage.end_seconds, 'x', true);
     ctx.fillStyle = color('--band');
     if (index % 2 === 0) ctx.fillRect(left, bbox.top, right - left, bbox.height);
-    if (named && right - left > 30 * devicePixelRatio) stageName(plot, stage.name, Math.max(left, bbox.left), right);
+    if (named && right - left > 30 * devicePixelRatio * scale) stageName(plot, stage.name, Math.max(left, bbox.left), right, devicePixelRatio * scale);
   });
   ctx.restore();
 }
 
-/** @param {uPlot} plot @param {string} name @param {number} left @param {number} right */
-function stageName(plot, name, left, right) {
+/** @param {uPlot} plot @param {string} name @param {number} left @param {number} right @param {number} dot */
+function stageName(plot, name, left, right, dot) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.beginPath();
   ctx.rect(left, bbox.top, right - left - 3, bbox.height);
   ctx.clip();
   ctx.fillStyle = color('--soft');
-  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.font = `${11 * dot}px system-ui, sans-serif`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'bottom';
-  ctx.fillText(name, left + 4 * devicePixelRatio, bbox.top + bbox.height - 3 * devicePixelRatio);
+  ctx.fillText(name, left + 4 * dot, bbox.top + bbox.height - 3 * dot);
   ctx.restore();
 }
 
-/** Lines from top to bottom, a letter above each. @param {uPlot} plot @param {Marker[]} markers */
-export function drawMarkers(plot, markers) {
+/** Lines from top to bottom, a letter above each. @param {uPlot} plot @param {Marker[]} markers @param {number} scale */
+export function drawMarkers(plot, markers, scale) {
   const { ctx, bbox } = plot;
-  const dot = devicePixelRatio;
+  const dot = devicePixelRatio * scale;
   let lettered = -Infinity;
   ctx.save();
   for (const marker of markers) {
@@ -81,10 +81,10 @@ export function drawMarkers(plot, markers) {
   ctx.restore();
 }
 
-/** Dashed levels with their words. @param {uPlot} plot @param {Threshold[]} thresholds */
-export function drawThresholds(plot, thresholds) {
+/** Dashed levels with their words. @param {uPlot} plot @param {Threshold[]} thresholds @param {number} scale */
+export function drawThresholds(plot, thresholds, scale) {
   const { ctx, bbox } = plot;
-  const dot = devicePixelRatio;
+  const dot = devicePixelRatio * scale;
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);

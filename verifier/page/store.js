@@ -3,7 +3,7 @@
 /** What the reader has chosen. */
 /** @typedef {{tab: string, times: 'latency_ms' | 'service_time_ms', sort: Record<string, {by: string, down: boolean}>,
  *   trace: string | null, failedOnly: boolean, atLeastMs: number, why: string, more: boolean, message: string | null,
- *   errors: string | null, form: Record<string, string>, starting: boolean, showForm: boolean, levels: boolean}} Choices */
+ *   errors: string | null, form: Record<string, string>, starting: boolean, showForm: boolean, bar: string | null, allTraces: boolean}} Choices */
 /** @typedef {{page: RunPage | null, frozen: boolean, sections: boolean, connection: 'opening' | 'open' | 'lost',
  *   plans: PlanLine[], runs: RecordedRun[], waterfalls: Map<string, Waterfall | string>, choices: Choices}} Model */
 
@@ -12,7 +12,7 @@ export const model = {
   page: null, frozen: false, sections: false, connection: 'opening', plans: [], runs: [], waterfalls: new Map(),
   choices: {
     tab: 'statistics', times: 'latency_ms', sort: {}, trace: null, failedOnly: false, atLeastMs: 0, why: '', more: false,
-    message: null, errors: null, form: {}, starting: false, showForm: false, levels: false,
+    message: null, errors: null, form: {}, starting: false, showForm: false, bar: null, allTraces: false,
   },
 };
 
@@ -22,20 +22,20 @@ const PACE_MS = 250;
 const KEPT = 50;
 
 /** @type {() => void} */
-let draw = () => {};
+let drawAll = () => {};
 let due = 0;
 let drawnAt = 0;
 
 /** @param {() => void} how Draws everything. */
 export function drawnBy(how) {
-  draw = how;
+  drawAll = how;
 }
 
 function now() {
   clearTimeout(due);
   due = 0;
   drawnAt = performance.now();
-  draw();
+  drawAll();
 }
 
 /** Something came: drawn soon, and not more often than four times a second. */
@@ -81,7 +81,7 @@ function continued(before, after) {
     kept.length = Math.min(kept.length, after.from);
     for (const value of column) kept.push(value);
   }
-  return { ...before, from: 0 };
+  return { ...before, from: 0, step_seconds: after.step_seconds };
 }
 
 /** Keeps a waterfall, or the words why there is none. @param {string} traceId @param {Waterfall | string} found */

@@ -4,8 +4,9 @@ import { h } from './dom.js';
 import { choose, model } from './store.js';
 
 /** A column. `value` sorts and is written for tests into `data-value`; `show` is what a person reads.
+ * `path` says where the figure stands in the verdict.
  * @template R @typedef {{name: string, title?: string, number?: boolean, value?: (row: R) => string | number | null,
- *   show: (row: R) => import('./dom.js').Child, figure?: string}} TableColumn */
+ *   show: (row: R) => import('./dom.js').Child, figure?: string, path?: (row: R) => string, wrap?: boolean}} TableColumn */
 
 /** @template R @typedef {{id: string, label: string, columns: TableColumn<R>[], rows: R[], key?: (row: R, index: number) => string,
  *   rowProps?: (row: R) => import('./dom.js').Props, foot?: R[], sortable?: boolean, empty?: string}} Table */
@@ -23,7 +24,7 @@ export function table(spec) {
   return h('div', { class: 'scroll', role: 'region', 'aria-label': label, tabindex: 0 },
     h('table', { id: `table-${id}` },
       h('caption', { class: 'unseen' }, label),
-      h('thead', null, h('tr', null, columns.map((column) => header(id, column, spec.sortable ?? false)))),
+      h('thead', null, h('tr', null, columns.map((column) => columnHeader(id, column, spec.sortable ?? false)))),
       h('tbody', null, sorted.map(line)),
       spec.foot?.length ? h('tfoot', null, spec.foot.map(line)) : null));
 }
@@ -31,14 +32,15 @@ export function table(spec) {
 /** @template R @param {TableColumn<R>} column @param {R} row @param {boolean} first */
 function cell(column, row, first) {
   const value = column.value?.(row);
+  const marked = column.figure !== undefined || column.path !== undefined;
   return h(first ? 'th' : 'td', {
-    scope: first ? 'row' : null, class: column.number ? 'n' : null, 'data-figure': column.figure,
-    'data-value': column.figure ? (value ?? 'null') : null,
+    scope: first ? 'row' : null, class: column.number ? 'n' : column.wrap ? 'wrap' : null, 'data-figure': column.figure,
+    'data-path': column.path?.(row), 'data-value': marked ? String(value ?? 'null') : null,
   }, column.show(row));
 }
 
 /** @template R @param {string} id @param {TableColumn<R>} column @param {boolean} sortable */
-function header(id, column, sortable) {
+function columnHeader(id, column, sortable) {
   const chosen = model.choices.sort[id];
   const active = chosen?.by === column.name;
   const props = { scope: 'col', class: column.number ? 'n' : null, title: column.title };

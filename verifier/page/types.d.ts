@@ -22,6 +22,7 @@ interface RunPage {
   files: RunFile[];
   comparison: Comparison | null;
   baseline: RunPage | null;
+  limits: string[];
 }
 interface RunLine {
   id: string; plan: string; target: string | null; started_unix_ms: number; state: RunState;
@@ -36,7 +37,7 @@ interface StatisticsRow {
   requests_per_second: Maybe; failures_per_second: Maybe;
 }
 interface Series {
-  from: number; at_seconds: number[]; answered: number[]; failed: number[];
+  from: number; step_seconds: number; at_seconds: number[]; answered: number[]; failed: number[];
   p50_ms: Column; p95_ms: Column; p99_ms: Column;
   service_p50_ms: Column; service_p95_ms: Column; service_p99_ms: Column;
   users: Column; requested: Column; traces_due: Column; traces_complete: Column;
@@ -57,7 +58,7 @@ interface WaterfallBar {
 }
 interface Spectrum { stage: string; n: number; points: [number, number][] }
 interface Marker { at_seconds: number; kind: string; label: string }
-interface RunFile { path: string; bytes: number }
+interface RunFile { path: string; bytes: Maybe }
 
 interface Verdict {
   schema: string; outcome: Judgement; reasons: string[]; warnings: string[]; run: VerdictRun; checks: Check[];

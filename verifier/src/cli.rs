@@ -1,8 +1,10 @@
 //! What can be typed: flags and their words, no logic.
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plan::{Plan, Threshold, parse_duration};
@@ -10,6 +12,7 @@ use crate::record::{Asked, KeepTraces, Shard, TraceLink};
 use crate::run::Peers;
 use crate::run::kubernetes::Access;
 use crate::run::traces::Source;
+use crate::web::parse_address;
 
 /// Drives load at a traced service, takes in every trace, and gives a verdict that can be re-computed.
 #[derive(Debug, Parser)]
@@ -29,6 +32,9 @@ Exit codes: 0 nothing failed, 1 something failed, 2 usage";
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes: 0 no regression, 1 a regression, 2 usage, 3 unknown (a run is invalid or unfinished, the plans differ, a figure is missing)";
 
+/// Heading of what concerns the page.
+const PAGE: &str = "The page";
+
 /// Heading of what concerns shards.
 const SHARDS: &str = "One run from several machines";
 
@@ -40,6 +46,8 @@ pub enum Command {
     /// Is everything there that a run needs? One line a check, each with what to do where something is wrong
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(CheckArgs),
+    /// Serve the page on which a run is started, watched, stopped and explored
+    Web(WebArgs),
     /// Judge the traces of somebody else's load (wrk, Locust, k6, users) while it runs
     Watch(WatchArgs),
     /// Judge a run folder again: the same verdict, byte for byte, with no target; or a file that a collector wrote
@@ -141,7 +149,7 @@ pub struct RunArgs {
 
     /// Run no load: print for every fault of the plan what it would hit now. The API is asked as for the fault itself
     /// (dryRun=All), so that roles and PodDisruptionBudgets count. Exit code 0 if each could be done, else 2
-    #[arg(long, conflicts_with_all = ["no_faults", "json"])]
+    #[arg(long, conflicts_with_all = ["no_faults", "json", "web"])]
     pub dry_run: bool,
 
     /// Speak HTTP/2: by ALPN with an https:// target, else with prior knowledge (h2c)
@@ -216,9 +224,59 @@ pub struct RunArgs {
     #[arg(long)]
     pub headless: bool,
 
+    /// Read Locust's keys from stdin, for a program that starts the verifier: w, W, s, S are 1 and 10 users more or fewer
+    /// in a stage of users. The end of stdin ends the run, as SIGTERM does
+    #[arg(long)]
+    pub keys_from_stdin: bool,
+
+    /// Serve a page on which the run is watched, stopped and afterwards explored. It stays until Ctrl-C, unless --headless
+    #[command(flatten)]
+    pub page: PageArgs,
+
     /// Print verdict.json on stdout; all else goes to stderr
     #[arg(long)]
     pub json: bool,
+}
+
+/// A page beside what a subcommand does.
+#[derive(Debug, Args)]
+#[command(next_help_heading = PAGE)]
+pub struct PageArgs {
+    /// Serve a page in the browser, at this address [default: 127.0.0.1:8089]. On a terminal: Ctrl-C stops the run, the
+    /// next one the page
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:8089", value_parser = parse_address)]
+    pub web: Option<SocketAddr>,
+
+    /// The secret that opens the page [default: none on this machine alone, a random one if others can reach it]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "VERIFIER_WEB_TOKEN",
+        hide_env_values = true
+    )]
+    pub web_token: Option<String>,
+}
+
+/// `verifier web`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = PAGE)]
+pub struct WebArgs {
+    /// Where it is served: 127.0.0.1:8089, 0.0.0.0:8089, 8089
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8089", value_parser = parse_address)]
+    pub listen: SocketAddr,
+
+    /// The secret that opens the page [default: none on this machine alone, a random one if others can reach it]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "VERIFIER_WEB_TOKEN",
+        hide_env_values = true
+    )]
+    pub web_token: Option<String>,
+
+    /// Flags of `verifier run` that every run is given which is started on the page: verifier web -- --url http://10.0.0.7
+    #[arg(last = true, value_name = "RUN_FLAGS")]
+    pub run: Vec<OsString>,
 }
 
 /// `verifier check`.
@@ -355,8 +413,8 @@ pub struct AskedArgs {
     /// Where a trace can be looked at, for links in the reports: http://localhost:16686/trace/{trace_id}
     #[arg(long, value_name = "URL")]
     pub trace_link: Option<TraceLink>,
-    /// Hold the run against this one, stage by stage, in the report; the verdict stays its own
-    #[arg(long, value_name = "RUN")]
+    /// An earlier run, whose figures and curves report.html shows beside this one's
+    #[arg(long, value_name = "DIR")]
     pub baseline: Option<PathBuf>,
 }
 
@@ -428,8 +486,11 @@ pub struct FolderArgs {
     /// The run folder
     pub run: PathBuf,
     /// Print verdict.json instead of the table
-    #[arg(long)]
+    #[arg(long, conflicts_with = "web")]
     pub json: bool,
+    /// Show it on a page instead
+    #[command(flatten)]
+    pub page: PageArgs,
 }
 
 /// `verifier compare`.
@@ -442,26 +503,77 @@ pub struct CompareArgs {
     /// A figure that is worse by no more than this is no regression
     #[arg(long, default_value = "5%", value_parser = parse_share, value_name = "PERCENT")]
     pub noise: f64,
+    /// Write both runs as one page, too
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "compare.html")]
+    pub html: Option<PathBuf>,
     /// Print the comparison as JSON instead of the table
     #[arg(long)]
     pub json: bool,
-    /// Write both runs into one self-contained page [default: compare-A-B.html]
-    #[arg(long, value_name = "FILE", num_args = 0..=1)]
-    pub html: Option<Option<PathBuf>>,
 }
 
-impl CompareArgs {
-    /// Where the page goes, if one is asked for.
-    pub fn page(&self) -> Option<PathBuf> {
-        let name = |path: &Path| {
-            let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            whole.file_name().unwrap_or_default().display().to_string()
-        };
-        let asked = self.html.clone()?;
-        Some(asked.unwrap_or_else(|| {
-            PathBuf::from(format!("compare-{}-{}.html", name(&self.a), name(&self.b)))
-        }))
+/// What of `verifier run` says how much load, where to, what is printed: the rest is where it takes place.
+const OF_ONE_RUN: [&str; 20] = [
+    "plan",
+    "connections",
+    "users",
+    "spawn_rate",
+    "rate",
+    "duration",
+    "scale_time",
+    "thresholds",
+    "no_faults",
+    "dry_run",
+    "out",
+    "seed",
+    "shard",
+    "shard_peers",
+    "shard_wait",
+    "headless",
+    "keys_from_stdin",
+    "web",
+    "web_token",
+    "json",
+];
+
+/// What the process that serves a page has of its own: not for the run that it starts.
+const OF_THE_PAGE: [&str; 4] = ["out", "keys_from_stdin", "web", "web_token"];
+
+/// What was typed for `verifier run`, as it can be typed again, but for what concerns the page and the run folder.
+pub fn typed(run: &ArgMatches) -> Vec<OsString> {
+    again(run, &OF_THE_PAGE)
+}
+
+/// Of what was typed for `verifier run`, that which holds for the next run, too: the target, the cluster, the traces.
+pub fn surroundings(run: &ArgMatches) -> Vec<OsString> {
+    again(run, &OF_ONE_RUN)
+}
+
+fn again(run: &ArgMatches, without: &[&str]) -> Vec<OsString> {
+    let command = Cli::command();
+    let command = command.find_subcommand("run");
+    let arguments = command.into_iter().flat_map(clap::Command::get_arguments);
+    let mut typed = Vec::new();
+    for argument in arguments {
+        let id = argument.get_id().as_str();
+        let by_hand = run.try_contains_id(id).is_ok()
+            && run.value_source(id) == Some(ValueSource::CommandLine);
+        if !by_hand || without.contains(&id) {
+            continue;
+        }
+        let values = run.get_raw(id).into_iter().flatten();
+        match argument.get_long() {
+            None => typed.extend(values.map(OsString::from)),
+            Some(long) if argument.get_action().takes_values() => {
+                typed.extend(values.map(|value| {
+                    let mut flag = OsString::from(format!("--{long}="));
+                    flag.push(value);
+                    flag
+                }));
+            }
+            Some(long) => typed.push(OsString::from(format!("--{long}"))),
+        }
     }
+    typed
 }
 
 /// `5%` or `0.05`, at least 0 and less than 1.
@@ -478,7 +590,6 @@ fn parse_share(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn shares() {
@@ -489,6 +600,45 @@ mod tests {
         for wrong in ["", "%", "-1%", "100%", "nan", "5"] {
             assert!(parse_share(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_run_is_typed_again() {
+        let words = "verifier run wrk -u 10,20 -r 2 --host http://a --insecure --traces jaeger --traces tempo \
+             --headless --web=0.0.0.0:1 --web-token secret --out somewhere --threshold p99<1s -d 5s";
+        let matches = Cli::command().get_matches_from(words.split_whitespace());
+        let (_, run) = matches.subcommand().unwrap();
+        let mut typed = typed(run);
+        assert_eq!(typed.remove(0), "wrk");
+        typed.sort();
+        assert_eq!(
+            typed,
+            [
+                "--duration=5s",
+                "--headless",
+                "--insecure",
+                "--spawn-rate=2",
+                "--threshold=p99<1s",
+                "--traces=jaeger",
+                "--traces=tempo",
+                "--url=http://a",
+                "--users=10",
+                "--users=20",
+            ]
+        );
+        let mut kept = surroundings(run);
+        kept.sort();
+        assert_eq!(
+            kept,
+            [
+                "--insecure",
+                "--traces=jaeger",
+                "--traces=tempo",
+                "--url=http://a"
+            ]
+        );
+        let again: Vec<OsString> = ["verifier", "run", "wrk"].map(OsString::from).into();
+        assert!(Cli::try_parse_from([again, typed].concat()).is_ok());
     }
 
     #[test]

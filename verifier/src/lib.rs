@@ -11,4 +11,6 @@ pub mod run;
 
 pub mod verdict;
 
+pub mod web;
+
 pub mod cli;

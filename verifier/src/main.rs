@@ -1,16 +1,20 @@
 //! `verifier`: parse, dispatch, exit code.
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write, stderr, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 use verifier::cli::{
-    AskedArgs, CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs, RunArgs,
-    WatchArgs,
+    self, AskedArgs, CheckArgs, Cli, Command, CompareArgs, FolderArgs, JudgeArgs, MergeArgs,
+    RunArgs, WatchArgs, WebArgs,
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
-use verifier::record::{self, Asked, RunFolder};
-use verifier::verdict::compare::{Baseline, Comparison, NOISE, Side, to_html, to_line, to_text};
+use verifier::record::{self, Asked, Clock, RunFolder};
+use verifier::verdict::compare::{Baseline, NOISE, Side, to_html, to_line, to_text};
 use verifier::verdict::judge::recorded_part;
+use verifier::web::{self, First};
 use verifier::{run, verdict};
 
 /// Wrong words on the command line, a folder that can not be used, a port that is taken.
@@ -20,12 +24,20 @@ const UNKNOWN: u8 = 3;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
 
+/// What writing to a terminal that was closed gives.
+const EIO: i32 = 5;
+
 fn main() -> ExitCode {
     if let Some(code) = run::target::embedded::child_main() {
         return code;
     }
-    let result = match Cli::parse().command {
+    let matches = Cli::command().get_matches();
+    let command = Cli::from_arg_matches(&matches).map(|cli| cli.command);
+    let typed = matches.subcommand().map(|(_, typed)| typed);
+    let result = match command.unwrap_or_else(|error| error.exit()) {
+        Command::Run(args) if args.page.web.is_some() => run_on_page(*args, typed),
         Command::Run(args) => run(*args),
+        Command::Web(args) => web(args),
         Command::Check(args) => check(args),
         Command::Watch(args) => watch(args),
         Command::Judge(args) => judge(&args),
@@ -36,7 +48,7 @@ fn main() -> ExitCode {
         Command::Plan { plan: None } => Ok(list_plans()),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(USAGE)
     })
 }
@@ -49,21 +61,26 @@ fn load_plan(name: &str) -> anyhow::Result<Plan> {
     }
 }
 
-fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+/// The plan that is run.
+fn planned(args: &RunArgs) -> anyhow::Result<Plan> {
     let overrides = Overrides {
-        connections: args.connections,
-        users: args.users,
+        connections: args.connections.clone(),
+        users: args.users.clone(),
         spawn_rate: args.spawn_rate,
-        rate: args.rate,
+        rate: args.rate.clone(),
         duration: args.duration,
         scale_time: args.scale_time,
-        thresholds: args.thresholds,
+        thresholds: args.thresholds.clone(),
         no_faults: args.no_faults,
         http2: args.http2,
         namespace: args.cluster.namespace.clone(),
         seed: args.seed,
     };
-    let plan = overrides.apply(args.cluster.asked(load_plan(&args.plan)?))?;
+    overrides.apply(args.cluster.asked(load_plan(&args.plan)?))
+}
+
+fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let plan = planned(&args)?;
     let setup = run::Setup {
         url: args.url,
         replicas: args.replicas,
@@ -77,6 +94,11 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         out: args.out,
         workers: args.workers,
         headless: args.headless,
+        panel: !args.headless && !args.json,
+        keys: match args.keys_from_stdin {
+            true => run::Keys::Program,
+            false => run::Keys::None,
+        },
         shard: run::ShardSetup {
             shard: args.shard,
             peers: args.shard_peers,
@@ -102,6 +124,69 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The page, and the run as a child process of the one that serves it: what happens to the page does not happen to the run.
+fn run_on_page(args: RunArgs, typed: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
+    // What is wrong with it is said before anything is served.
+    let plan = planned(&args)?;
+    let folder = args.out.clone();
+    let folder = folder.unwrap_or_else(|| RunFolder::default_path(&plan.name, Clock::start()));
+    let again = typed.map(cli::typed).unwrap_or_default();
+    let setup = web::Setup {
+        address: args.page.web.unwrap_or_else(web::default_address),
+        token: args.page.web_token.clone(),
+        first: First::Run(again, folder),
+        stay: !args.headless,
+        surroundings: typed.map(cli::surroundings).unwrap_or_default(),
+        plan: own_plan(&args.plan)?,
+        host: args.url,
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
+/// A plan out of a file, which can be chosen on the page, too.
+fn own_plan(name: &str) -> anyhow::Result<Option<(Plan, OsString)>> {
+    let is_file = Path::new(name).is_file();
+    let argument = OsString::from(name);
+    Ok(is_file
+        .then(|| load_plan(name))
+        .transpose()?
+        .map(|plan| (plan, argument)))
+}
+
+fn web(args: WebArgs) -> anyhow::Result<ExitCode> {
+    let words = ["verifier", "run"].map(OsString::from).into_iter();
+    // A mistake among them is said here, and not when somebody has filled in a form.
+    let typed = Cli::command().get_matches_from(words.chain(args.run));
+    let given = typed.subcommand().map(|(_, typed)| typed);
+    let run = given.map(RunArgs::from_arg_matches).transpose()?;
+    let plan = run.as_ref().map_or("", |run| run.plan.as_str());
+    let setup = web::Setup {
+        address: args.listen,
+        token: args.web_token,
+        first: First::Nothing,
+        stay: true,
+        surroundings: given.map(cli::surroundings).unwrap_or_default(),
+        plan: own_plan(plan)?,
+        host: run.and_then(|run| run.url),
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
+/// A recorded run on the page.
+fn show_on_page(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::open(&args.run)?;
+    let setup = web::Setup {
+        address: args.page.web.unwrap_or_else(web::default_address),
+        token: args.page.web_token.clone(),
+        first: First::Show(folder.path().to_owned()),
+        stay: true,
+        surroundings: Vec::new(),
+        plan: None,
+        host: None,
+    };
+    Ok(ExitCode::from(web::serve(setup)?))
+}
+
 /// Judges what was recorded; what can not be judged is unknown.
 fn exit(
     ended: &run::Ended,
@@ -110,7 +195,7 @@ fn exit(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let code = report(&ended.folder, asked, baseline, json).unwrap_or_else(|error| {
-        eprintln!("verifier: {error:#}");
+        tell(&format!("verifier: {error:#}"));
         ExitCode::from(UNKNOWN)
     });
     Ok(if ended.interrupted {
@@ -120,7 +205,7 @@ fn exit(
     })
 }
 
-/// The run to be held against, read before any load: what is wrong with it shall not come up when the run is over.
+/// The run to hold this one against, read and judged; that it can not be is said before any load.
 fn baseline(asked: &AskedArgs) -> anyhow::Result<Option<Baseline>> {
     let Some(path) = &asked.baseline else {
         return Ok(None);
@@ -136,25 +221,23 @@ fn report(
     baseline: Option<Baseline>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let show = |verdict: &verdict::Verdict, comparison: Option<&Comparison>| {
-        print(verdict, json)?;
-        match (comparison.map(to_line), json) {
-            (Some(line), true) => eprintln!("{line}"),
-            (Some(line), false) => println!("{line}"),
-            (None, _) => {}
-        }
+    let mut printed = Ok(());
+    let verdict = verdict::judge_and_report(folder, asked, baseline, |verdict, comparison| {
+        let beside = comparison.map(to_line);
+        printed = print(verdict, beside.as_deref(), json);
         Ok(())
-    };
-    let verdict = verdict::judge_and_report(folder, asked, baseline, show)?;
-    eprintln!("report: {}", folder.path().join("report.html").display());
+    })?;
+    let file = folder.path().join("report.html");
+    tell(&format!("report: {}", file.display()));
+    printed?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
 /// Joins the shards of a run, and judges the whole.
 fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
+    let mut say = |what: &str| tell(&format!("verifier: {what}"));
     let baseline = baseline(&args.asked)?;
-    let mut tell = |what: &str| eprintln!("verifier: {what}");
-    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut tell)?;
+    let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut say)?;
     report(&folder, args.asked.asked(), baseline, args.json)
 }
 
@@ -208,44 +291,63 @@ fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
-    let baseline = baseline(&args.asked)?;
     let folder = match (&args.run, &args.otlp) {
         (Some(run), _) => RunFolder::open(run)?,
         (None, Some(file)) => run::found::read(load_plan(&args.plan)?, file, args.out.as_deref())?,
         (None, None) => anyhow::bail!("name a run folder, or a file with --otlp"),
     };
+    let baseline = baseline(&args.asked)?;
     report(&folder, args.asked.asked(), baseline, args.json)
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    if args.page.web.is_some() {
+        return show_on_page(args);
+    }
     let verdict = verdict::read_verdict(&RunFolder::open(&args.run)?)?;
-    print(&verdict, args.json)?;
+    print(&verdict, None, args.json)?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
 }
 
 fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let (a, b) = (RunFolder::open(&args.a)?, RunFolder::open(&args.b)?);
     let comparison = verdict::compare::compare(&Side::read(&a)?, &Side::read(&b)?, args.noise);
+    if let Some(file) = &args.html {
+        to_html(&a, &b, &comparison, file)?;
+        eprintln!("page: {}", file.display());
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
         print!("{}", to_text(&comparison));
     }
-    if let Some(page) = args.page() {
-        to_html(&a, &b, &comparison, &page)?;
-        eprintln!("report: {}", page.display());
-    }
     Ok(ExitCode::from(comparison.outcome.exit_code()))
 }
 
-fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {
-    if json {
-        print!("{}", verdict::to_json(verdict)?);
-        eprint!("{}", verdict::to_text(verdict));
+/// The verdict, and in a line what it is beside a baseline.
+fn print(verdict: &verdict::Verdict, beside: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let mut text = verdict::to_text(verdict);
+    text.extend(beside.map(|line| format!("{line}\n")));
+    let printed = if json {
+        let _ = write!(stderr(), "{text}");
+        stdout().write_all(verdict::to_json(verdict)?.as_bytes())
     } else {
-        print!("{}", verdict::to_text(verdict));
+        stdout().write_all(text.as_bytes())
+    };
+    match printed.and_then(|()| stdout().flush()) {
+        // Whoever read is gone: a pager that was left, a terminal that was closed.
+        Err(error)
+            if error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(EIO) =>
+        {
+            Ok(())
+        }
+        printed => printed.context("cannot print the verdict"),
     }
-    Ok(())
+}
+
+/// Says something to a person, if there still is one.
+fn tell(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 fn print_plan(name: &str) -> anyhow::Result<ExitCode> {

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Most connections, or users, of a stage.
+pub const MOST_CONNECTIONS: u32 = 50_000;
+
 /// How requests arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Load {
@@ -130,5 +133,29 @@ impl Load {
             arrivals: Arrivals::Constant,
             connections,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_come_and_go_at_their_rate() {
+        let at = |users_from, users, milliseconds| {
+            let load = Load::Users {
+                users_from,
+                users,
+                spawn_rate: 2.0,
+                wait: Wait::Constant(Duration::ZERO),
+            };
+            load.users_at(Duration::from_millis(milliseconds)).unwrap()
+        };
+        let moments = [0, 499, 500, 1000, 9000];
+        assert_eq!(moments.map(|ms| at(0, 3, ms)), [1, 1, 2, 3, 3]);
+        assert_eq!(moments.map(|ms| at(5, 3, ms)), [4, 4, 3, 3, 3]);
+        assert_eq!(at(4, 4, 0), 4);
+        assert_eq!(at(0, 3, u64::MAX), 3);
+        assert_eq!(Load::rate(5.0, 1).users_at(Duration::ZERO), None);
     }
 }

@@ -19,7 +19,7 @@ pub use builtin::{BUILTIN, builtin};
 pub use cluster::Cluster;
 pub use duration::{format_duration, parse_duration};
 pub use fault::{Action, Condition, Fault, Replicas};
-pub use load::{Arrivals, Load, Reuse, Wait};
+pub use load::{Arrivals, Load, MOST_CONNECTIONS, Reuse, Wait};
 pub use overrides::Overrides;
 pub use request::{Http, Request};
 pub use search::Search;

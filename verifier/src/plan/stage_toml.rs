@@ -2,6 +2,7 @@
 
 mod write;
 
+use super::load::MOST_CONNECTIONS;
 use super::{Arrivals, Load, Reuse, Stage, Wait, duration};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -55,8 +56,6 @@ enum WrittenReuse {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Text(#[serde(with = "duration")] Duration);
-
-const MOST_CONNECTIONS: u32 = 50_000;
 
 impl TryFrom<Written> for Stage {
     type Error = String;

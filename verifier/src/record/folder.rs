@@ -1,12 +1,13 @@
 //! A run folder: the files that a run is, and how to read them back.
 
 use super::{
-    Dictionary, Entry, Exchange, Observation, RowReader, Span, TraceId, parquet, read_journal,
-    read_rows,
+    Clock, Dictionary, Entry, Exchange, Observation, RowReader, Span, TraceId, parquet,
+    read_journal, read_rows,
 };
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -15,6 +16,9 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Where runs are recorded that are given no folder.
+    pub const RUNS: &'static str = "runs";
+
     /// Makes a new run folder, or takes an empty one, and proves that it can be written.
     ///
     /// # Errors
@@ -37,6 +41,22 @@ impl RunFolder {
         Ok(RunFolder {
             path: path.to_owned(),
         })
+    }
+
+    /// Where a run of the plan that begins now is recorded, unless somebody says otherwise: `runs/<plan>-<time>`, with a
+    /// number behind it if two runs begin in the same second.
+    pub fn default_path(plan: &str, clock: Clock) -> PathBuf {
+        let started = std::time::UNIX_EPOCH + Duration::from_nanos(clock.origin_unix_ns());
+        let started = humantime::format_rfc3339_seconds(started)
+            .to_string()
+            .replace([':', '-'], "");
+        let folder = PathBuf::from(RunFolder::RUNS).join(format!("{plan}-{started}"));
+        let numbered =
+            (2..).map(|number| folder.with_file_name(format!("{plan}-{started}-{number}")));
+        std::iter::once(folder.clone())
+            .chain(numbered)
+            .find(|path| !path.exists())
+            .unwrap_or(folder)
     }
 
     /// Opens the folder of a run that was made before.

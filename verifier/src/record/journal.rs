@@ -276,7 +276,8 @@ pub struct ShardJoined {
     pub spans: u64,
 }
 
-/// Running figures of one second.
+/// Running figures of one second. Response times are those of the stage of its most recent exchange, from the intended
+/// start, of requests that were sent (within 1 %).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Second {
     /// Stage of the most recent exchange.
@@ -285,7 +286,7 @@ pub struct Second {
     pub done: u64,
     /// Of those, not ok.
     pub failed: u64,
-    /// Median response time of this second's exchanges (HDR-like buckets, within 2 %), nanoseconds.
+    /// Median response time, nanoseconds.
     pub p50_ns: u64,
     /// 99th percentile of the same.
     pub p99_ns: u64,

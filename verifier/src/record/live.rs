@@ -1,12 +1,17 @@
 //! Running figures of a run, for the drain and for whoever watches; verdicts never use them.
 
-use super::Second;
+use super::scene::{Scene, StageNow};
+use super::{Figures, Observation, Second};
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicU64};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Sources of traces in one run.
 pub const MOST_SOURCES: usize = 8;
+
+/// Seconds that are kept for whoever looks.
+const SECONDS: usize = 600;
 
 /// A count that is not known.
 pub const UNKNOWN: u64 = u64::MAX;
@@ -18,15 +23,6 @@ pub struct SourceLive {
     pub spans: AtomicU64,
     /// Traces that are due and whole.
     pub complete: AtomicU64,
-}
-
-/// The stage whose load began last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StageNow {
-    /// Index in the plan.
-    pub stage: u16,
-    /// When its load began, on the run's clock.
-    pub since_ns: u64,
 }
 
 /// Counters that the recorder keeps up to date.
@@ -42,8 +38,11 @@ pub struct Live {
     pub replicas_desired: AtomicU64,
     /// Ready pods of the Deployment; [`UNKNOWN`] likewise.
     pub replicas_ready: AtomicU64,
-    stage: Mutex<Option<StageNow>>,
+    scene: Mutex<Scene>,
     second: Mutex<Second>,
+    seconds: Mutex<VecDeque<Second>>,
+    figures: Mutex<Figures>,
+    workers_cpu_ns: Mutex<Vec<u64>>,
     failure: Mutex<Option<String>>,
 }
 
@@ -55,8 +54,11 @@ impl Default for Live {
             sources: AtomicU8::new(1),
             replicas_desired: AtomicU64::new(UNKNOWN),
             replicas_ready: AtomicU64::new(UNKNOWN),
-            stage: Mutex::default(),
+            scene: Mutex::default(),
             second: Mutex::default(),
+            seconds: Mutex::default(),
+            figures: Mutex::default(),
+            workers_cpu_ns: Mutex::default(),
             failure: Mutex::default(),
         }
     }
@@ -81,102 +83,77 @@ impl Live {
 
     /// The stage whose load began last; `None` before any load.
     pub fn stage(&self) -> Option<StageNow> {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.scene).stage
     }
 
-    pub(super) fn set_stage(&self, stage: StageNow) {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Some(stage);
+    /// Everything that changes slowly.
+    pub fn scene(&self) -> Scene {
+        lock(&self.scene).clone()
+    }
+
+    pub(super) fn see(&self, at_ns: u64, observation: &Observation) {
+        lock(&self.scene).see(at_ns, observation);
     }
 
     /// Figures of the last whole second in which an exchange ended.
     pub fn second(&self) -> Second {
-        self.second
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.second).clone()
     }
 
-    pub(super) fn set_second(&self, second: Second) {
-        *self.second.lock().unwrap_or_else(PoisonError::into_inner) = second;
+    /// Figures of the last whole seconds, the newest last, those included in which nothing ended.
+    pub fn seconds(&self) -> VecDeque<Second> {
+        lock(&self.seconds).clone()
+    }
+
+    pub(super) fn end_second(&self, second: &Second) {
+        let mut seconds = lock(&self.seconds);
+        if seconds.len() == SECONDS {
+            seconds.pop_front();
+        }
+        seconds.push_back(second.clone());
+        if second.done > 0 {
+            lock(&self.second).clone_from(second);
+        }
+    }
+
+    /// Figures of the stage in which an exchange ended last, as of the last whole second.
+    pub fn figures(&self) -> Figures {
+        lock(&self.figures).clone()
+    }
+
+    pub(super) fn add_figures(&self, more: &Figures) {
+        let mut figures = lock(&self.figures);
+        if figures.stage != more.stage {
+            figures.clear(more.stage);
+        }
+        figures.add(more);
+    }
+
+    /// A load worker says how much CPU time its thread has had.
+    pub fn set_worker_cpu(&self, worker: usize, cpu_ns: u64) {
+        let mut workers = lock(&self.workers_cpu_ns);
+        if workers.len() <= worker {
+            workers.resize(worker + 1, 0);
+        }
+        workers[worker] = cpu_ns;
+    }
+
+    /// CPU time of each load worker's thread so far.
+    pub fn workers_cpu_ns(&self) -> Vec<u64> {
+        lock(&self.workers_cpu_ns).clone()
     }
 
     /// Why recording failed, if it did: the run must then stop.
     pub fn failure(&self) -> Option<String> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.failure).clone()
     }
 
     /// Says that recording has failed; the first reason stays.
     pub fn fail(&self, error: &anyhow::Error) {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(|| format!("{error:#}"));
+        lock(&self.failure).get_or_insert_with(|| format!("{error:#}"));
     }
 }
 
-/// A histogram of nanoseconds with buckets 1/32 of their power of two wide (error below 3.2 %).
-#[derive(Debug)]
-pub struct Sketch {
-    counts: Box<[u32; 64 * 32]>,
-    total: u64,
-}
-
-impl Default for Sketch {
-    fn default() -> Sketch {
-        Sketch {
-            counts: Box::new([0; 64 * 32]),
-            total: 0,
-        }
-    }
-}
-
-impl Sketch {
-    /// Adds one value.
-    pub fn record(&mut self, ns: u64) {
-        let power = 63 - (ns | 1).leading_zeros();
-        let index = if power < 5 {
-            u64::from(32 * power)
-        } else {
-            u64::from(32 * power) + ((ns >> (power - 5)) & 31)
-        };
-        self.counts[usize::try_from(index).unwrap_or(0)] += 1;
-        self.total += 1;
-    }
-
-    /// Lower edge of the bucket that holds the quantile; 0 when empty.
-    pub fn quantile(&self, q: f64) -> u64 {
-        let mut left = (q * self.total as f64).ceil() as u64;
-        for (index, count) in self.counts.iter().enumerate() {
-            if u64::from(*count) >= left && left > 0 {
-                let (power, step) = (index / 32, index as u64 % 32);
-                return if power < 5 {
-                    1 << power
-                } else {
-                    (32 + step) << (power - 5)
-                };
-            }
-            left = left.saturating_sub(u64::from(*count));
-        }
-        0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sketch_is_within_its_error() {
-        let mut sketch = Sketch::default();
-        for ns in 1..=100_000_u64 {
-            sketch.record(ns);
-        }
-        for (q, truth) in [(0.5, 50_000.0), (0.99, 99_000.0)] {
-            let error = (sketch.quantile(q) as f64 - truth).abs() / truth;
-            assert!(error < 0.032, "{q}: {error}");
-        }
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -301,6 +301,40 @@ pub fn span_groups<'a>(
     })
 }
 
+/// The exchange of that number. Of row groups without it only one column is read; `go_on` is asked before each.
+///
+/// # Errors
+/// As [`exchange_groups`], and when `go_on` says no.
+pub fn exchange_of(path: &Path, seq: u64, go_on: &dyn Fn() -> bool) -> Result<Option<Exchange>> {
+    let mut groups = exchange_groups(path)?;
+    while groups.next_with(seq, go_on)? {
+        let rows = groups.next().unwrap_or_else(|| Ok(Vec::new()))?;
+        if let Some(found) = rows.into_iter().find(|row| row.seq == seq) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The spans of the exchange of that number, likewise; texts that the dictionary lacks are added to it.
+///
+/// # Errors
+/// As [`exchange_of`].
+pub fn spans_of(
+    path: &Path,
+    seq: u64,
+    dictionary: &mut Dictionary,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Vec<Span>> {
+    let mut groups = span_groups(path, dictionary)?;
+    let mut spans = Vec::new();
+    while groups.next_with(seq, go_on)? {
+        let rows = groups.next().unwrap_or_else(|| Ok(Vec::new()))?;
+        spans.extend(rows.into_iter().filter(|row| row.seq == seq));
+    }
+    Ok(spans)
+}
+
 /// The row groups of a file, as rows.
 pub struct Groups<F> {
     reader: SerializedFileReader<File>,
@@ -319,6 +353,19 @@ impl<R, F: FnMut(&Group<'_>) -> Result<Vec<R>>> Groups<F> {
             next: 0,
             rows,
         })
+    }
+
+    /// Goes to the next row group with a row of that number; `false` when there is none.
+    fn next_with(&mut self, seq: u64, go_on: &dyn Fn() -> bool) -> Result<bool> {
+        while self.next < self.reader.num_row_groups() {
+            anyhow::ensure!(go_on(), "the search for the request took too long");
+            let group = self.reader.get_row_group(self.next)?;
+            if Group(group.as_ref()).int64("seq")?.contains(&seq) {
+                return Ok(true);
+            }
+            self.next += 1;
+        }
+        Ok(false)
     }
 
     fn all(self) -> Result<Vec<R>> {

@@ -2,7 +2,8 @@
 //! and keeps the running count of which requests have their whole trace.
 
 use super::completeness::{Completeness, Lacking};
-use super::live::{Live, MOST_SOURCES, Sketch, StageNow};
+use super::figures::Figures;
+use super::live::{Live, MOST_SOURCES};
 use super::room::Room;
 use super::{
     Clock, Dictionary, Entry, Exchange, Found, Journal, Observation, RowWriter, RunFolder, RunKey,
@@ -123,8 +124,8 @@ impl Recording {
             spans: vec![spans],
             completeness: vec![Completeness::new(shard, expected)],
             expected: expected.to_vec(),
-            sketch: Sketch::default(),
-            second: Second::default(),
+            second: Figures::default(),
+            earlier: (0, 0),
             recorder: recorder.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -270,10 +271,7 @@ impl Recorder {
     /// Writes a journal line stamped now.
     pub fn observe(&self, observation: Observation) {
         let at_ns = self.clock.now_ns();
-        if let Observation::StageStarted { stage } = observation {
-            let since_ns = at_ns;
-            self.live.set_stage(StageNow { stage, since_ns });
-        }
+        self.live.see(at_ns, &observation);
         let entry = Entry { at_ns, observation };
         if let Err(error) = self.journal.write(&entry) {
             self.live.fail(&error);
@@ -305,8 +303,10 @@ struct Writer {
     spans: Vec<RowWriter<Span>>,
     completeness: Vec<Completeness>,
     expected: Vec<Expected>,
-    sketch: Sketch,
-    second: Second,
+    /// Of this second so far, and of the stage of the most recent exchange.
+    second: Figures,
+    /// Exchanges of this second that were of another stage, and those of them that failed.
+    earlier: (u64, u64),
     recorder: Recorder,
 }
 
@@ -390,13 +390,21 @@ impl Writer {
         if let Some(kept) = &mut *kept.unwrap_or_else(PoisonError::into_inner) {
             kept.extend_from_slice(rows);
         }
-        for row in rows {
-            self.second.stage = row.stage;
-            self.second.done += 1;
-            self.second.failed += u64::from(row.outcome != super::Outcome::Ok);
-            self.sketch.record(row.latency_ns());
+        for rows in rows.chunk_by(|a, b| a.stage == b.stage) {
+            self.turn_to(rows[0].stage);
+            rows.iter().for_each(|row| self.second.count(row));
         }
         self.publish();
+    }
+
+    /// What comes next is of this stage.
+    fn turn_to(&mut self, stage: u16) {
+        if stage != self.second.stage {
+            self.recorder.live.add_figures(&self.second);
+            self.earlier.0 += self.second.done();
+            self.earlier.1 += self.second.failed();
+            self.second.clear(stage);
+        }
     }
 
     fn publish(&self) {
@@ -410,17 +418,22 @@ impl Writer {
 
     fn end_second(&mut self) {
         let live = &self.recorder.live;
+        let stage = self.second.stage;
         let second = Second {
-            p50_ns: self.sketch.quantile(0.50),
-            p99_ns: self.sketch.quantile(0.99),
+            stage,
+            done: self.earlier.0 + self.second.done(),
+            failed: self.earlier.1 + self.second.failed(),
+            p50_ns: self.second.latency.quantile(0.50),
+            p99_ns: self.second.latency.quantile(0.99),
             spans: live.of_source[0].spans.load(Relaxed),
             traces_expected: self.completeness[0].expected(),
             traces_complete: live.traces_complete(),
-            ..std::mem::take(&mut self.second)
         };
-        self.sketch = Sketch::default();
+        live.end_second(&second);
         if second.done > 0 {
-            live.set_second(second.clone());
+            live.add_figures(&self.second);
+            self.second.clear(stage);
+            self.earlier = (0, 0);
             self.recorder.observe(Observation::Second(second));
         }
     }

@@ -2,6 +2,7 @@
 //! some hundred milliseconds and no span comes to a shard that is not there yet.
 
 use super::signals::Signals;
+use super::terminal::say;
 use crate::record::{Observation, Recorder, Shard};
 use anyhow::{Result, bail};
 use futures_util::future::join_all;
@@ -55,10 +56,10 @@ pub(super) async fn pass(
     recorder: &Recorder,
 ) -> Result<()> {
     let others: Vec<String> = shard.others().map(|index| peers.of(index)).collect();
-    eprintln!(
-        "verifier: shard {shard}: waiting for {} other shards",
+    say(&format!(
+        "shard {shard}: waiting for {} other shards",
         others.len()
-    );
+    ));
     let begun_ns = recorder.clock().now_ns();
     let mut signals = Signals::new()?;
     // Those that have not answered yet, and why.

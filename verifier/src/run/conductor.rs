@@ -4,9 +4,10 @@ use super::cluster::Cluster;
 use super::faults::{Ask, Faults, Running};
 use super::progress::Progress;
 use super::setup::Setup;
-use super::signals::Signals;
 use super::target::{self, Target};
+use super::terminal::{self, say};
 use super::traces::{Sources, Window};
+use super::wishes::{Wish, Wishes};
 use super::{CLOCKS_APART_NS, load};
 use crate::plan::Plan;
 use crate::record::{Observation, Recorder};
@@ -24,6 +25,8 @@ pub(super) struct Conductor<'a> {
     pub(super) recorder: Recorder,
     pub(super) cancel: CancellationToken,
     pub(super) interrupted: bool,
+    /// By it, users come and go while the load runs.
+    pub(super) hand: load::Hand,
     /// What the plan breaks.
     pub(super) faults: Option<Faults>,
 }
@@ -38,8 +41,8 @@ impl Conductor<'_> {
         sources: &Sources,
         cluster: Option<Cluster>,
     ) -> Result<(bool, Target)> {
-        let mut signals = Signals::new()?;
-        let mut progress = Progress::start(&self.plan, target.url(), self.setup.headless);
+        let mut progress = Progress::start(&self.plan, target.url(), self.setup);
+        let mut wishes = Wishes::new(progress.keys())?;
         let from_unix_ns = self.unix_now_ns();
         let pods = cluster.as_ref().map(Cluster::addresses);
         let books = target::books::Watch::start(Some(target.url()), pods, &self.recorder).await;
@@ -52,7 +55,7 @@ impl Conductor<'_> {
         let loaded = loop {
             tokio::select! {
                 ended = &mut load => break ended,
-                signal = signals.next() => self.interrupt(signal, faults.as_ref()),
+                wish = wishes.next() => self.grant(wish, faults.as_ref()),
                 Some(ask) = asks.recv() => obey(&mut target, ask, &self.recorder),
                 _ = tick.tick() => {
                     target.poll(&self.recorder);
@@ -73,7 +76,8 @@ impl Conductor<'_> {
             }),
         }
         if let Some(faults) = faults {
-            self.end_faults(faults, &mut asks, &mut target, &mut signals)
+            let asked = (&mut asks, &mut target);
+            self.end_faults(faults, asked, &mut wishes, &mut progress, &mut tick)
                 .await;
         }
         sources.load_ended(Window {
@@ -81,12 +85,12 @@ impl Conductor<'_> {
             to_unix_ns: self.unix_now_ns() + CLOCKS_APART_NS,
         });
         let loaded_ns = self.recorder.clock().now_ns();
-        self.drain(sources, &mut signals, &mut progress, &mut tick)
+        self.drain(sources, &mut wishes, &mut progress, &mut tick)
             .await;
         books.last_words().await;
         if let Some(cluster) = cluster {
             let settled_ns = loaded_ns + self.settle_ns();
-            self.settle(&cluster, settled_ns, &mut signals, &mut progress)
+            self.settle(&cluster, settled_ns, &mut wishes, &mut progress)
                 .await;
         }
         Ok((self.interrupted, target))
@@ -96,13 +100,14 @@ impl Conductor<'_> {
     async fn end_faults(
         &mut self,
         mut faults: Running,
-        asks: &mut mpsc::Receiver<Ask>,
-        target: &mut Target,
-        signals: &mut Signals,
+        (asks, target): (&mut mpsc::Receiver<Ask>, &mut Target),
+        wishes: &mut Wishes,
+        progress: &mut Progress,
+        tick: &mut tokio::time::Interval,
     ) {
         let left = faults.left();
         if !left.is_empty() {
-            eprintln!("\nverifier: the load has ended; putting back what faults have changed");
+            say("the load has ended; putting back what faults have changed");
         }
         let ended = faults.end();
         tokio::pin!(ended);
@@ -110,7 +115,8 @@ impl Conductor<'_> {
             tokio::select! {
                 () = &mut ended => return,
                 Some(ask) = asks.recv() => obey(target, ask, &self.recorder),
-                signal = signals.next() => self.interrupt_with(signal, &left),
+                wish = wishes.next() => self.grant_with(wish, &left),
+                _ = tick.tick() => progress.faults(&self.recorder),
             }
         }
     }
@@ -129,13 +135,10 @@ impl Conductor<'_> {
                 .map_or_else(load::default_workers, usize::from),
             seed: self.plan.seed.unwrap_or_default(),
         };
-        let (plan, recorder, cancel) = (
-            self.plan.clone(),
-            self.recorder.clone(),
-            self.cancel.clone(),
-        );
+        let (plan, recorder) = (self.plan.clone(), self.recorder.clone());
+        let (cancel, hand) = (self.cancel.clone(), self.hand.clone());
         Ok(tokio::task::spawn_blocking(move || {
-            load::run(&plan, &address, &options, &recorder, &cancel)
+            load::run(&plan, &address, &options, &recorder, &cancel, &hand)
         }))
     }
 
@@ -144,7 +147,7 @@ impl Conductor<'_> {
     async fn drain(
         &mut self,
         sources: &Sources,
-        signals: &mut Signals,
+        wishes: &mut Wishes,
         progress: &mut Progress,
         tick: &mut tokio::time::Interval,
     ) {
@@ -172,7 +175,7 @@ impl Conductor<'_> {
                 break;
             }
             tokio::select! {
-                signal = signals.next() => self.interrupt(signal, None),
+                wish = wishes.next() => self.grant(wish, None),
                 _ = tick.tick() => match to_the_end {
                     true => progress.spans(&self.recorder),
                     false => progress.drain(&self.recorder),
@@ -199,7 +202,7 @@ impl Conductor<'_> {
         &mut self,
         cluster: &Cluster,
         settled_ns: u64,
-        signals: &mut Signals,
+        wishes: &mut Wishes,
         progress: &mut Progress,
     ) {
         let recorder = self.recorder.clone();
@@ -211,32 +214,46 @@ impl Conductor<'_> {
                 break;
             }
             tokio::select! {
-                signal = signals.next() => self.interrupt(signal, None),
+                wish = wishes.next() => self.grant(wish, None),
                 _ = look.tick() => progress.settle(&recorder, Duration::from_nanos(left_ns), &ending),
             }
         }
         progress.end();
     }
 
-    /// The first signal ends the load and keeps the books; the second ends the process at once.
-    fn interrupt(&mut self, signal: &'static str, faults: Option<&Running>) {
+    fn grant(&mut self, wish: Wish, faults: Option<&Running>) {
         let left = faults.map(Running::left).unwrap_or_default();
-        self.interrupt_with(signal, &left);
+        self.grant_with(wish, &left);
+    }
+
+    /// The first wish that the run ends ends the load and keeps the books; the second ends the process at once.
+    fn grant_with(&mut self, wish: Wish, left: &[String]) {
+        match wish {
+            Wish::Stop(signal) => self.interrupt(signal, left),
+            Wish::Gone if self.interrupted => {}
+            Wish::Gone => self.interrupt("the end of stdin", left),
+            Wish::Users(by) => match self.hand.change(by, &self.recorder) {
+                Ok(1) => say("1 user from now on"),
+                Ok(users) => say(&format!("{users} users from now on")),
+                Err(why) => say(&format!("the users stay as they are: {why}")),
+            },
+        }
     }
 
     /// `left` is what has to be done by hand if the process ends now.
-    fn interrupt_with(&mut self, signal: &'static str, left: &[String]) {
+    fn interrupt(&mut self, signal: &'static str, left: &[String]) {
         if self.interrupted {
-            eprintln!("\nverifier: stopped at once; `verifier judge` reads what was recorded");
+            terminal::release();
+            say("stopped at once; `verifier judge` reads what was recorded");
             for by_hand in left {
-                eprintln!("verifier: a fault was not undone: {by_hand}");
+                say(&format!("a fault was not undone: {by_hand}"));
             }
             std::process::exit(130);
         }
         self.interrupted = true;
-        eprintln!(
-            "\nverifier: {signal}: stopping the load, then judging what was seen (again to stop at once)"
-        );
+        say(&format!(
+            "{signal}: stopping the load, then judging what was seen (again to stop at once)"
+        ));
         self.recorder.observe(Observation::Interrupted {
             signal: signal.to_owned(),
         });

@@ -4,7 +4,8 @@
 use super::cluster::Cluster;
 use super::progress::Progress;
 use super::signals::Signals;
-use super::{CLOCKS_APART_NS, Ended, Setup, default_folder, finish, host, target};
+use super::terminal::say;
+use super::{CLOCKS_APART_NS, Ended, Setup, finish, host, target};
 use crate::plan::{Load, Plan, Stage};
 use crate::record::{
     Clock, Exchange, Observation, Outcome, Recorder, Recording, RunFolder, RunKey, Span, read_rows,
@@ -117,7 +118,7 @@ fn watched(mut plan: Plan, duration: Duration) -> Result<Plan> {
 
 fn begin(plan: &Plan, out: Option<&Path>) -> Result<(RunFolder, Recording, Clock)> {
     let clock = Clock::start();
-    let out = out.map_or_else(|| default_folder("watched", clock), Path::to_owned);
+    let out = out.map_or_else(|| RunFolder::default_path("watched", clock), Path::to_owned);
     let folder = RunFolder::create(&out)?;
     write_whole(&folder.plan(), plan.to_toml()?.as_bytes())?;
     let key = RunKey::random()?;
@@ -163,7 +164,7 @@ async fn look(
         tokio::select! {
             () = &mut over => break None,
             signal = signals.next() => {
-                eprintln!("\nverifier: {signal}: judging what was seen");
+                say(&format!("{signal}: judging what was seen"));
                 break length.is_some().then_some(signal);
             }
             _ = tick.tick() => progress.spans(recorder),
@@ -241,7 +242,9 @@ fn end(plan: &Plan, recording: Recording, folder: &RunFolder, origin_unix_ns: u6
     }
     recorder.flush();
     if let Err(error) = finish(recording, recorder, folder) {
-        eprintln!("verifier: the run could not be recorded to its end: {error:#}");
+        say(&format!(
+            "the run could not be recorded to its end: {error:#}"
+        ));
     }
     Ok(())
 }

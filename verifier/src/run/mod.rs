@@ -8,17 +8,22 @@ mod conductor;
 mod exposition;
 pub mod faults;
 pub mod found;
+mod keys;
 pub mod kubernetes;
 mod last_words;
 pub mod load;
+pub mod panel;
 pub mod progress;
 mod setup;
 mod shard;
 mod signals;
 pub mod target;
+pub mod terminal;
 pub mod traces;
+mod wishes;
 
 pub use barrier::Peers;
+pub use keys::Keys;
 pub use setup::Setup;
 pub use shard::ShardSetup;
 
@@ -29,10 +34,10 @@ use conductor::Conductor;
 use faults::Faults;
 use signals::Signals;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 use target::Target;
+use terminal::say;
 use tokio_util::sync::CancellationToken;
 use traces::{ClientSpans, Exported, OfRun, Sources};
 
@@ -81,7 +86,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     let out = setup
         .out
         .clone()
-        .unwrap_or_else(|| default_folder(&plan.name, clock));
+        .unwrap_or_else(|| RunFolder::default_path(&plan.name, clock));
     Sources::check(&sources, setup.collector.as_deref())?;
     let listeners = setup.listeners(&sources)?;
     let own = setup.shard.own(&plan);
@@ -141,10 +146,11 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         recorder: recorder.clone(),
         cancel: CancellationToken::new(),
         interrupted: false,
+        hand: load::Hand::default(),
         faults,
     };
     let (interrupted, target) = runtime.block_on(conductor.conduct(target, &sources, cluster))?;
-    eprintln!("verifier: the load has ended; stopping the target, sealing the run folder, judging");
+    say("the load has ended; stopping the target, sealing the run folder, judging");
     target.stop(&recorder);
     sources.stop();
     recorder.flush();
@@ -162,7 +168,9 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
     runtime.shutdown_background();
     if let Err(error) = finish(recording, &recorder, &folder) {
         // Without run_ended in its journal the run is judged as what it is: not whole.
-        eprintln!("verifier: the run could not be recorded to its end: {error:#}");
+        say(&format!(
+            "the run could not be recorded to its end: {error:#}"
+        ));
     }
     Ok(Ended {
         folder,
@@ -188,20 +196,6 @@ fn run_id(out: &Path) -> String {
         || out.display().to_string(),
         |name| name.to_string_lossy().into_owned(),
     )
-}
-
-/// `runs/<plan>-<time>`, with a number behind it if two runs begin in the same second.
-fn default_folder(plan: &str, clock: Clock) -> PathBuf {
-    let started = std::time::UNIX_EPOCH + Duration::from_nanos(clock.origin_unix_ns());
-    let started = humantime::format_rfc3339_seconds(started)
-        .to_string()
-        .replace([':', '-'], "");
-    let folder = PathBuf::from("runs").join(format!("{plan}-{started}"));
-    let numbered = (2..).map(|number| folder.with_file_name(format!("{plan}-{started}-{number}")));
-    std::iter::once(folder.clone())
-        .chain(numbered)
-        .find(|path| !path.exists())
-        .unwrap_or(folder)
 }
 
 /// Where the target is, started here or elsewhere; journalled.
@@ -247,9 +241,11 @@ async fn export(to: &ClientSpans, run: &OfRun<'_>) -> Result<Exported> {
 /// Says what became of the verifier's own spans, and gives the line of the journal.
 fn told(url: &str, Exported { sent, lost, error }: Exported) -> Observation {
     match &error {
-        None => eprintln!("verifier: {sent} client spans exported to {url}"),
+        None => say(&format!("{sent} client spans exported to {url}")),
         Some(error) => {
-            eprintln!("verifier: {sent} client spans exported to {url}, {lost} lost: {error}");
+            say(&format!(
+                "{sent} client spans exported to {url}, {lost} lost: {error}"
+            ));
         }
     }
     Observation::ClientSpansExported {

@@ -1,6 +1,10 @@
-//! What a person sees on the terminal while a run runs: one line that renews itself on a terminal,
-//! a line every few seconds elsewhere. It only reads the recorder's running figures.
+//! What a person sees on the terminal while a run runs: the panel; where there can be none, one line that renews itself
+//! on a terminal, a line every few seconds elsewhere. It only reads the recorder's running figures.
 
+use super::Keys;
+use super::panel::{Panel, Phase};
+use super::setup::Setup;
+use super::terminal;
 use crate::plan::{Plan, format_duration};
 use crate::record::Recorder;
 use std::io::{IsTerminal, Write, stderr};
@@ -10,18 +14,11 @@ use std::time::Duration;
 /// Nanoseconds between two lines where no terminal renews them.
 const LINE_EVERY_NS: u64 = 2_000_000_000;
 
-/// Says something beside the progress line, which the next renewal puts below it.
-pub fn say(line: &str) {
-    let clear = if stderr().is_terminal() {
-        "\r\x1b[K"
-    } else {
-        ""
-    };
-    eprintln!("{clear}verifier: {line}");
-}
-
-/// The progress line.
+/// The progress of a run.
 pub struct Progress {
+    panel: Option<Panel>,
+    /// Where keys come from.
+    keys: Keys,
     stages: Vec<String>,
     renew: bool,
     next_line_ns: u64,
@@ -29,20 +26,29 @@ pub struct Progress {
 
 impl Progress {
     /// Says what is about to happen.
-    pub fn start(plan: &Plan, url: &str, headless: bool) -> Progress {
-        let renew = stderr().is_terminal() && !headless;
-        eprintln!(
-            "verifier: plan {}, {} at {}",
-            plan.name,
-            load(plan),
-            target(plan, url),
-        );
+    pub fn start(plan: &Plan, url: &str, setup: &Setup) -> Progress {
+        let target = target(plan, url);
+        terminal::say(&format!("plan {}, {} at {target}", plan.name, load(plan)));
+        let typed = setup.keys == Keys::None && terminal::has_keys();
+        let panel = setup.panel.then(|| Panel::open(plan, target, typed));
+        let panel = panel.and_then(Result::ok);
+        let keys = match typed && panel.is_some() {
+            true => Keys::Terminal,
+            false => setup.keys,
+        };
         let stages = plan.stages.iter().map(|stage| stage.name.clone()).collect();
         Progress {
+            panel,
+            keys,
             stages,
-            renew,
+            renew: renews(setup.headless),
             next_line_ns: 0,
         }
+    }
+
+    /// Where keys come from.
+    pub fn keys(&self) -> Keys {
+        self.keys
     }
 
     /// Says for how long somebody else's load is watched.
@@ -51,16 +57,21 @@ impl Progress {
             || "until Ctrl-C".to_owned(),
             |length| format!("for {}", format_duration(length)),
         );
-        eprintln!("verifier: watching {length}");
+        terminal::say(&format!("watching {length}"));
         Progress {
+            panel: None,
+            keys: Keys::None,
             stages: Vec::new(),
-            renew: stderr().is_terminal() && !headless,
+            renew: renews(headless),
             next_line_ns: 0,
         }
     }
 
     /// Renews the line with the number of spans that have come.
     pub fn spans(&mut self, recorder: &Recorder) {
+        if self.on_panel(recorder, || Phase::Drain) {
+            return;
+        }
         let spans = recorder.live().of_source[0].spans.load(Relaxed);
         let line = format!("{spans} spans so far{}", replicas(recorder));
         self.write(recorder.clock().now_ns(), &line);
@@ -68,6 +79,9 @@ impl Progress {
 
     /// Renews the line with the figures of the last second.
     pub fn show(&mut self, recorder: &Recorder) {
+        if self.on_panel(recorder, || Phase::Load) {
+            return;
+        }
         let second = recorder.live().second();
         let named = self.stages.get(usize::from(second.stage));
         // A search has no stages beforehand.
@@ -87,8 +101,16 @@ impl Progress {
         }
     }
 
+    /// Shows on the panel that faults are undone; there is nothing to count for a line.
+    pub fn faults(&mut self, recorder: &Recorder) {
+        self.on_panel(recorder, || Phase::Faults);
+    }
+
     /// Renews the line while traces are awaited.
     pub fn drain(&mut self, recorder: &Recorder) {
+        if self.on_panel(recorder, || Phase::Drain) {
+            return;
+        }
         let live = recorder.live();
         let line = format!(
             "waiting for traces: {} of {} complete",
@@ -100,6 +122,9 @@ impl Progress {
 
     /// Renews the line while the cluster is watched on.
     pub fn settle(&mut self, recorder: &Recorder, left: Duration, ending: &[String]) {
+        if self.on_panel(recorder, || Phase::Settle(left, ending.to_vec())) {
+            return;
+        }
         let mut line = match left.as_secs() {
             0 => "watching the cluster".to_owned(),
             left => format!("watching the cluster for {left} s more"),
@@ -113,21 +138,35 @@ impl Progress {
 
     /// Leaves the line for good.
     pub fn end(&mut self) {
-        if self.renew {
-            eprint!("\r\x1b[K");
+        if self.renew && self.panel.is_none() {
+            let _ = write!(stderr(), "\r\x1b[K");
         }
     }
 
+    /// Shows it on the panel, if there is one. A terminal that went away has none any more.
+    fn on_panel(&mut self, recorder: &Recorder, phase: impl FnOnce() -> Phase) -> bool {
+        let panel = self.panel.as_mut();
+        let shown = panel.is_some_and(|panel| panel.show(recorder, phase()));
+        if !shown {
+            self.panel = None;
+        }
+        shown
+    }
+
     fn write(&mut self, now_ns: u64, line: &str) {
+        // A terminal that went away must not end the run.
         if self.renew {
-            eprint!("\r\x1b[K{line}");
-            // A terminal that went away must not end the run.
-            let _ = stderr().flush();
+            let _ = write!(stderr(), "\r\x1b[K{line}");
         } else if now_ns >= self.next_line_ns {
             self.next_line_ns = now_ns + LINE_EVERY_NS;
-            eprintln!("{line}");
+            let _ = writeln!(stderr(), "{line}");
         }
     }
+}
+
+/// The line is renewed in its place.
+fn renews(headless: bool) -> bool {
+    stderr().is_terminal() && !headless && !terminal::is_dumb()
 }
 
 /// Replicas ready of those that are wanted, where a cluster is watched.

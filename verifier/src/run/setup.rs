@@ -1,6 +1,7 @@
 //! What a run needs beside its plan, as it was asked for: sources, listeners, the collector's books.
 
 use super::cluster::{self, Cluster};
+use super::keys::Keys;
 use super::kubernetes::Access;
 use super::load;
 use super::shard::ShardSetup;
@@ -39,6 +40,10 @@ pub struct Setup {
     pub workers: Option<u16>,
     /// Plain progress lines, even on a terminal.
     pub headless: bool,
+    /// The panel, where there is a terminal for it.
+    pub panel: bool,
+    /// Where the keys come from that change the number of users; from the terminal while there is a panel.
+    pub keys: Keys,
     /// Which part of the plan this is, where several verifiers drive it.
     pub shard: ShardSetup,
     /// Whose certificates an `https://` target may show.

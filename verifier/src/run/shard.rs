@@ -1,6 +1,7 @@
 //! What a run that is one shard of several needs beside its plan, and what it can not be.
 
 use super::barrier::{self, Peers};
+use super::terminal::say;
 use super::traces::Source;
 use crate::plan::Plan;
 use crate::record::{Observation, Recorder, Shard};
@@ -89,10 +90,10 @@ impl ShardSetup {
         for stage in &plan.stages {
             let all = u64::from(stage.load.connections());
             if shard.share(all) == 0 {
-                eprintln!(
-                    "verifier: shard {shard}: stage {} has {all} connections, none for this shard: it sits out",
+                say(&format!(
+                    "shard {shard}: stage {} has {all} connections, none for this shard: it sits out",
                     stage.name
-                );
+                ));
             }
         }
     }

@@ -21,7 +21,7 @@ use align::Timeline;
 use anyhow::{Context, Result};
 use compare::{Baseline, Comparison};
 
-/// A run, judged.
+/// A run, judged: the verdict, and what only the reports need.
 pub struct Judged {
     /// The verdict.
     pub verdict: Verdict,
@@ -52,10 +52,8 @@ pub fn judge_and_report(
     with_timeline(folder, |timeline, others| {
         let judged = judged(timeline, &others)?;
         let beside = baseline.map(|baseline| baseline.beside(timeline, &judged.verdict));
-        show(
-            &judged.verdict,
-            beside.as_ref().map(|(_, comparison)| comparison),
-        )?;
+        let comparison = beside.as_ref().map(|(_, comparison)| comparison);
+        show(&judged.verdict, comparison)?;
         let asked = asked.or(Asked::of_journal(&timeline.recorded.journal));
         report::write_reports(folder, timeline, &judged, &asked, beside)?;
         Ok(judged.verdict)

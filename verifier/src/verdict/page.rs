@@ -324,6 +324,6 @@ pub struct Marker {
 pub struct RunFile {
     /// From the run folder.
     pub path: String,
-    /// Its size.
-    pub bytes: u64,
+    /// Its size; `null` where it is not known.
+    pub bytes: Option<u64>,
 }

@@ -13,6 +13,7 @@ mod server;
 mod shapes;
 mod shards;
 mod tasks;
+mod users_by_hand;
 
 use server::{Server, answer_ok};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +24,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use verifier::plan::Plan;
 use verifier::record::{
-    Clock, Exchange, Observation, Outcome, Recorded, Recording, RunFolder, RunKey,
+    Clock, Exchange, Observation, Outcome, Recorded, Recorder, Recording, RunFolder, RunKey,
 };
-use verifier::run::load::{self, Options, Target};
+use verifier::run::load::{self, Hand, Options, Target};
 
 /// A plan of one stage, with a short request timeout.
 fn plan(stage: &str) -> Plan {
@@ -51,6 +52,17 @@ fn drive_target(
     workers: usize,
     cancel: &CancellationToken,
 ) -> Recorded {
+    drive_by_hand(plan, target, workers, cancel, |_, _| {})
+}
+
+/// The same, with somebody who changes the users meanwhile.
+fn drive_by_hand(
+    plan: &Plan,
+    target: &Target,
+    workers: usize,
+    cancel: &CancellationToken,
+    person: impl FnOnce(&Hand, &Recorder) + Send,
+) -> Recorded {
     let folder = TempDir::new().unwrap();
     let folder = RunFolder::create(folder.path()).unwrap();
     let key = RunKey::from_seed(1);
@@ -63,14 +75,12 @@ fn drive_target(
         verifier_version: String::new(),
         host: Default::default(),
     });
-    load::run(
-        plan,
-        target,
-        &Options { workers, seed: 1 },
-        &recorder,
-        cancel,
-    )
-    .unwrap();
+    let hand = Hand::default();
+    let options = Options { workers, seed: 1 };
+    std::thread::scope(|scope| {
+        scope.spawn(|| person(&hand, &recorder));
+        load::run(plan, target, &options, &recorder, cancel, &hand).unwrap();
+    });
     recording.stop().unwrap();
     let recorded = folder.read().unwrap();
     let planned: u64 = recorded

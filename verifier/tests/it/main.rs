@@ -16,3 +16,4 @@ mod target;
 #[path = "../testbed/mod.rs"]
 mod testbed;
 mod verdict;
+mod web;

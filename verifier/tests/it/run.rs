@@ -3,7 +3,10 @@
 mod faults;
 pub(crate) mod faulty;
 mod http2;
+mod keys;
 mod killed;
+mod panel;
+mod pty;
 mod search;
 
 use faulty::faulty_service;
@@ -165,14 +168,13 @@ fn the_embedded_service_passes_with_every_trace() {
     let first = verdict(&folder);
     assert_complete(&first);
     assert_eq!(first["stages"].as_array().unwrap().len(), 2);
-    let made = |name: &str| fs::read_to_string(run_folder(&folder).join(name)).unwrap();
-    let page: serde_json::Value = serde_json::from_str(&made("page.json")).unwrap();
-    assert_eq!(page["verdict"], first);
-    assert_eq!(page["statistics"][2]["name"], "Aggregated");
-    let waterfall = page["waterfalls"][0]["bars"].as_array().unwrap();
-    assert!(waterfall.len() > 3, "{waterfall:#?}");
-    let report = made("report.html");
-    assert!(report.contains("default-src 'none'") && !report.contains("src=\"http"));
+    let report = fs::read_to_string(run_folder(&folder).join("report.html")).unwrap();
+    for outside in ["src=\"", "href=\"http", "url("] {
+        assert!(
+            !report.contains(outside),
+            "{outside}: something from elsewhere"
+        );
+    }
 
     let bytes = fs::read(run_folder(&folder).join("verdict.json")).unwrap();
     let judged = Command::new(VERIFIER)
@@ -184,11 +186,6 @@ fn the_embedded_service_passes_with_every_trace() {
         fs::read(run_folder(&folder).join("verdict.json")).unwrap(),
         bytes,
         "judged again, the verdict differs"
-    );
-    assert_eq!(
-        made("report.html"),
-        report,
-        "judged again, the page differs"
     );
     let shown = Command::new(VERIFIER)
         .args(["show", run_folder(&folder).to_str().unwrap()])

@@ -6,7 +6,7 @@ use crate::plan;
 use crate::record::cluster::{WatchState, Watched};
 use crate::record::{Observation, Recorder};
 use crate::run::kubernetes::Access;
-use crate::run::progress::say;
+use crate::run::terminal::say;
 use anyhow::Result;
 use kube::Client;
 use std::collections::BTreeMap;

@@ -22,7 +22,7 @@ use crate::plan;
 use crate::record::cluster::{ClusterSeen, Watched};
 use crate::record::{Observation, Recorder};
 use crate::run::kubernetes::Access;
-use crate::run::progress::say;
+use crate::run::terminal::say;
 use anyhow::{Context, Result, bail};
 use board::{Board, Standing, name};
 use deployment::{Deployments, ReplicaSets};

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use crate::plan;
 use crate::run::kubernetes::Access;
-use crate::run::progress::say;
+use crate::run::terminal::say;
 use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::core::v1::{Node, Service, ServicePort};
 use kube::api::ListParams;

@@ -3,7 +3,7 @@
 use super::answer::{Refusal, answered};
 use super::reach::Reach;
 use crate::record::Clock;
-use crate::run::progress::say;
+use crate::run::terminal::say;
 use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};

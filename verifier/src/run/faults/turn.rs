@@ -1,7 +1,7 @@
 //! One fault's turn: under which name it is done, on which clock, whether only to try.
 
 use crate::record::Clock;
-use crate::run::progress::say;
+use crate::run::terminal::say;
 
 /// One fault's turn.
 pub(super) struct Turn<'a> {

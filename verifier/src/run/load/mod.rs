@@ -12,6 +12,7 @@ mod ending;
 mod exchanges;
 mod framing;
 mod h2;
+mod hand;
 mod pace;
 mod place;
 mod probes;
@@ -23,9 +24,11 @@ mod stage_run;
 mod stages;
 mod target;
 mod tls;
+mod users;
 mod wire;
 mod worker;
 
+pub use hand::Hand;
 pub use response::{Answer, Parser};
 pub use target::Target;
 pub use tls::{Tls, Trust};
@@ -52,6 +55,7 @@ pub fn default_workers() -> usize {
 
 /// Runs every stage of the plan, one after the other. Blocks. When it returns, every planned request
 /// has its row with the recorder. Cancelled, it starts nothing more and gives what is in flight a short grace.
+/// By the hand, users are added and taken away meanwhile.
 ///
 /// # Errors
 /// When a worker can not be started or its event queue fails; what was seen is recorded all the same.
@@ -61,9 +65,10 @@ pub fn run(
     options: &Options,
     recorder: &Recorder,
     cancel: &CancellationToken,
+    hand: &Hand,
 ) -> Result<()> {
     raise_open_files_limit();
-    let stages = Stages::new(plan, options.workers, recorder, cancel);
+    let stages = Stages::new(plan, options.workers, recorder, cancel, hand);
     let requests = request::render(plan, target, options.seed);
     let http2 = match plan.request.http {
         Http::One => None,

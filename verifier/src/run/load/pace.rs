@@ -29,6 +29,8 @@ pub(super) struct Pace {
     arrivals: Option<ArrivalTimes>,
     /// Users are stopped within the stage.
     stopping: bool,
+    /// How many users there are, once a person has said so.
+    by_hand: Option<u32>,
     random: u64,
 }
 
@@ -48,6 +50,7 @@ impl Pace {
             place,
             arrivals,
             stopping: matches!(load, Load::Users { users_from, users, .. } if users < users_from),
+            by_hand: None,
             start_ns,
             end_ns: start_ns + nanoseconds(duration),
             random: (seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1,
@@ -67,13 +70,32 @@ impl Pace {
         self.end_ns = self.end_ns.min(now_ns);
     }
 
+    pub(super) fn has_users(&self) -> bool {
+        matches!(self.load, Load::Users { .. })
+    }
+
     /// Connections (or users) that this worker holds.
     pub(super) fn connections(&self) -> usize {
-        let all = u64::from(self.load.connections());
+        self.own(self.load.connections().max(self.by_hand.unwrap_or(0)))
+    }
+
+    /// How many of the stage's first `all` are this worker's.
+    fn own(&self, all: u32) -> usize {
+        let all = u64::from(all);
         let mine = self
             .place
             .map_or(0, |Place { at, of }| all / of + u64::from(at < all % of));
         usize::try_from(mine).unwrap_or(usize::MAX)
+    }
+
+    /// A person says how many users there are from now on. Gives the first of this worker's users whom that concerns:
+    /// those before go on as they were.
+    pub(super) fn set_users(&mut self, users: u32, now_ns: u64) -> usize {
+        let since_start = Duration::from_nanos(now_ns.saturating_sub(self.start_ns));
+        let planned = self.load.users_at(since_start);
+        let were = self.by_hand.or(planned).unwrap_or(0);
+        self.by_hand = Some(users);
+        self.own(users.min(were))
     }
 
     /// The stage's number of this worker's connection (or user) `number`.
@@ -107,6 +129,10 @@ impl Pace {
     /// From when on connection (or user) `number` of this worker begins nothing more: the stage's end, or
     /// before, for a user who is stopped. Users who came last go first.
     pub(super) fn last_ns(&self, number: usize) -> u64 {
+        if let Some(users) = self.by_hand {
+            let there = self.connection(number) < users;
+            return if there { self.end_ns } else { self.start_ns };
+        }
         if !self.stopping {
             return self.end_ns;
         }

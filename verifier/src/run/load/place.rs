@@ -13,8 +13,12 @@ pub(super) struct Place {
 impl Place {
     /// First shards, then the workers of each, which may be more on one machine than on another: what is of a shard
     /// does not depend on how many workers the others have. `None` for a worker for whom no connection is left: it
-    /// could carry nothing, and has no part in the arrivals either.
+    /// could carry nothing, and has no part in the arrivals either. Users may come while the stage runs: all workers
+    /// have a place, so that whose a user is does not depend on how many there are.
     pub(super) fn of(load: Load, shard: Shard, worker: usize, workers: usize) -> Option<Place> {
+        if let Load::Users { .. } = load {
+            return Some(Place::of_numbers(shard, worker, workers));
+        }
         let all = u64::from(load.connections());
         let shards = u64::from(shard.count).min(all);
         let (index, worker) = (u64::from(shard.index), worker as u64);

@@ -59,6 +59,11 @@ impl Schedule {
         self.timers.peek().map(|Reverse((due_ns, _))| *due_ns)
     }
 
+    /// Forgets what the connections from `first` on have to do.
+    pub(super) fn forget_from(&mut self, first: usize) {
+        self.timers.retain(|Reverse((_, number))| *number < first);
+    }
+
     pub(super) fn clear(&mut self) {
         self.timers.clear();
         self.armed_ns = 0;

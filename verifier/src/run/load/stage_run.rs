@@ -16,6 +16,8 @@ use std::io::ErrorKind;
 /// How the worker itself did.
 #[derive(Debug, Default)]
 pub(super) struct Health {
+    /// Connections (or users) that it held; the most, where a person has changed their number.
+    pub(super) held: u32,
     /// Most connections open at once.
     pub(super) most_opened: u32,
     /// Delays from the moment a request could have been sent to its send.
@@ -42,6 +44,8 @@ pub(super) struct StageRun<'a, 'b> {
     /// When the events being handled were fetched: what they tell of had happened by then.
     pub(super) woken_ns: u64,
     pub(super) ending: Ending,
+    /// How many users there are, once a person has said so.
+    pub(super) users: Option<u32>,
 }
 
 impl<'a, 'b> StageRun<'a, 'b> {
@@ -64,6 +68,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
             health: Health::default(),
             woken_ns: worker.clock.now_ns(),
             ending: Ending::new(worker.timeout_ns),
+            users: None,
             worker,
         }
     }
@@ -71,6 +76,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
     /// Runs the stage to its end; the rows of all its requests are then recorded.
     pub(super) fn run(mut self) -> (Health, Result<()>) {
         let result = self.event_loop();
+        self.health.held = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
         (self.health, result)
     }
 
@@ -80,7 +86,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
         }
         let mut events = Events::with_capacity(1024);
         let mut next_tick_ns = 0;
-        while !self.connections.is_empty() {
+        while !self.connections.is_empty() || self.may_grow() {
             let now = self.now();
             if now >= next_tick_ns {
                 next_tick_ns = now + nanoseconds(self.worker.tick);
@@ -193,6 +199,8 @@ impl<'a, 'b> StageRun<'a, 'b> {
     /// What is looked at every few milliseconds: deadlines, somebody's wish to stop, rows to hand over.
     fn tick(&mut self, now: u64) {
         self.worker.stages.give_up_if_nobody_is_there(now);
+        self.look_at_users(now);
+        self.worker.say_cpu();
         let stages = self.worker.stages;
         if self.ending.begins(now, &mut self.pace, stages) {
             self.leave_unsent(now);

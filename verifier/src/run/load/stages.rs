@@ -1,5 +1,6 @@
 //! The borders of stages, where all workers meet: a common start, a common end, a common decision to go on.
 
+use super::Hand;
 use super::probes::Probes;
 use crate::plan::{Plan, Stage};
 use crate::record::{Observation, Recorder};
@@ -16,6 +17,7 @@ pub(super) struct Stages<'a> {
     pub(super) workers: usize,
     pub(super) recorder: &'a Recorder,
     cancel: &'a CancellationToken,
+    pub(super) hand: &'a Hand,
     border: Barrier,
     start_ns: AtomicU64,
     first_start_ns: AtomicU64,
@@ -35,12 +37,14 @@ impl<'a> Stages<'a> {
         workers: usize,
         recorder: &'a Recorder,
         cancel: &'a CancellationToken,
+        hand: &'a Hand,
     ) -> Stages<'a> {
         Stages {
             plan,
             workers,
             recorder,
             cancel,
+            hand,
             border: Barrier::new(workers),
             start_ns: AtomicU64::new(0),
             first_start_ns: AtomicU64::new(0),
@@ -57,11 +61,12 @@ impl<'a> Stages<'a> {
     pub(super) fn begin(&self, index: u16) -> Option<(Stage, u64)> {
         if self.border.wait().is_leader() {
             let stage = self.next(index).filter(|_| !self.stopped());
-            if stage.is_some() {
+            if let Some(stage) = &stage {
                 self.recorder
                     .observe(Observation::StageStarted { stage: index });
                 let now = self.recorder.clock().now_ns();
                 self.start_ns.store(now, SeqCst);
+                self.hand.begin(index, stage, now);
                 let _ = self.first_start_ns.compare_exchange(0, now, SeqCst, SeqCst);
             }
             *lock(&self.current) = stage;
@@ -83,6 +88,7 @@ impl<'a> Stages<'a> {
     pub(super) fn end(&self, index: u16, planned: u64) {
         self.planned.fetch_add(planned, SeqCst);
         if self.border.wait().is_leader() {
+            self.hand.end();
             let planned = self.planned.swap(0, SeqCst);
             self.recorder.observe(Observation::StageEnded {
                 stage: index,

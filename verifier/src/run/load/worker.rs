@@ -98,8 +98,7 @@ impl Worker<'_> {
             stage.duration,
             self.seed ^ u64::from(index),
         );
-        let connections = pace.connections();
-        if self.number == 0 && connections == 0 {
+        if self.number == 0 && pace.connections() == 0 {
             // The other workers have none either: it is the other shards' stage.
             return self.sit_out(pace.end_ns());
         }
@@ -110,11 +109,11 @@ impl Worker<'_> {
         };
         self.hand_over();
         self.schedule.clear();
-        if connections > 0 {
+        if health.held > 0 {
             self.recorder.observe(Observation::Worker {
                 stage: index,
                 worker: u16::try_from(self.number).unwrap_or(u16::MAX),
-                connections: u32::try_from(connections).unwrap_or(u32::MAX),
+                connections: health.held,
                 opened: health.most_opened,
                 planned: self.planned - planned,
                 wall_ns: self.clock.now_ns() - start_ns,
@@ -156,6 +155,12 @@ impl Worker<'_> {
             let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS));
             self.recorder.exchanges(rows);
         }
+    }
+
+    /// For whoever watches.
+    pub(super) fn say_cpu(&self) {
+        let live = self.recorder.live();
+        live.set_worker_cpu(self.number, Clock::thread_cpu_ns());
     }
 
     /// Waits for events, until `due_ns` or for a tick.

@@ -2,7 +2,7 @@
 
 use crate::record::{Observation, Recorder, ServiceBooks};
 use crate::run::exposition::Sample;
-use crate::run::progress::say;
+use crate::run::terminal::say;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use futures_util::future::join_all;

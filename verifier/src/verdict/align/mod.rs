@@ -11,6 +11,7 @@ pub use trace::{Fault, Trace, with_repeats};
 use crate::plan::{ExpectedSpan, Plan, Stage};
 use crate::record::{Dictionary, Exchange, Observation, Recorded, Span, Table};
 use anyhow::{Context, Result};
+use std::time::Duration;
 
 /// The stages that a search decided on while it ran, in order.
 ///
@@ -207,6 +208,24 @@ impl<'a> Timeline<'a> {
                 }
                 _ => None,
             })
+    }
+
+    /// Users of the stage at a moment of the run's clock: as planned, or as somebody had changed them by then by hand.
+    /// `None` for a stage of another kind, and before it began.
+    pub fn users_at(&self, index: usize, at_ns: u64) -> Option<u32> {
+        let start_ns = self.stage_start_ns(index)?;
+        let since_start = Duration::from_nanos(at_ns.checked_sub(start_ns)?);
+        let planned = self.plan.stages.get(index)?.load.users_at(since_start)?;
+        let mut entries = self.recorded.journal.iter().rev();
+        let by_hand = entries.find_map(|entry| match entry.observation {
+            Observation::UsersChanged { stage, users }
+                if usize::from(stage) == index && entry.at_ns <= at_ns =>
+            {
+                Some(users)
+            }
+            _ => None,
+        });
+        Some(by_hand.unwrap_or(planned))
     }
 
     /// Observations, in order.

@@ -15,6 +15,8 @@ pub struct Side {
     plan: Plan,
     verdict: Verdict,
     stages: Vec<(String, Vec<Figure>)>,
+    /// Stages whose users somebody has changed.
+    by_hand: Vec<String>,
 }
 
 impl Side {
@@ -30,6 +32,11 @@ impl Side {
 
     /// A run that was judged.
     pub(super) fn of(timeline: &Timeline<'_>, verdict: &Verdict) -> Side {
+        let names = timeline.plan.stages.iter().enumerate();
+        let by_hand = names
+            .filter(|(index, _)| !judge::users_by_hand(timeline, *index).is_empty())
+            .map(|(_, stage)| stage.name.clone())
+            .collect();
         let stages = verdict.stages.iter().enumerate().map(|(index, stage)| {
             let figures = figures::of_stage(timeline, index, stage);
             (stage.name.clone(), figures)
@@ -38,6 +45,7 @@ impl Side {
             plan: timeline.plan.clone(),
             verdict: verdict.clone(),
             stages: stages.collect(),
+            by_hand,
         }
     }
 
@@ -56,10 +64,10 @@ impl Side {
 
     /// Why its figures can not be held against another's.
     pub(super) fn unfit(&self, letter: &str) -> Vec<String> {
-        unfit(&self.verdict)
-            .into_iter()
-            .map(|why| format!("{letter}: {why}"))
-            .collect()
+        let by_hand = self.by_hand.iter();
+        let by_hand = by_hand.map(|stage| format!("the users of {stage} were changed by hand"));
+        let unfit = unfit(&self.verdict).into_iter().chain(by_hand);
+        unfit.map(|why| format!("{letter}: {why}")).collect()
     }
 
     /// What differs between the plans that makes the load, or what is expected of it, another. Names, seeds,

@@ -1,5 +1,6 @@
 //! From the joined run to the verdict: figures first, then checks on the figures.
 
+mod by_hand;
 mod checks;
 mod cluster;
 mod collector;
@@ -18,6 +19,7 @@ mod tasks;
 mod traces;
 mod watched;
 
+pub use by_hand::users_by_hand;
 pub use checks::{recorded_part, unfit};
 pub use distribution::{distribution, fewest_samples, percentile_ns};
 pub use exchanges::InTime;
@@ -85,6 +87,7 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
     let mut warnings = replicas::warnings(timeline, &stages);
     warnings.extend(sources::warnings(&sources));
     warnings.extend(watched::warning(timeline));
+    warnings.extend(by_hand::warnings(timeline));
     warnings.extend(cluster.iter().flat_map(cluster::warnings));
     let shards = shards::figures(timeline);
     warnings.extend(shards::warnings(timeline, &shards));
@@ -106,6 +109,12 @@ pub fn judge(timeline: &Timeline<'_>, others: &[Beside]) -> Verdict {
         cluster,
         shards,
     }
+}
+
+/// The cluster as far as the journal alone tells of it, while the run goes on: nothing is known of who served what, nor of
+/// what users felt. `None` where none is watched and no fault is planned.
+pub fn cluster_so_far(timeline: &Timeline<'_>) -> Option<super::cluster::Cluster> {
+    cluster::judge(timeline, ClusterSeen::of(timeline), &[])
 }
 
 fn stage(

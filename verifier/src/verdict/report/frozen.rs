@@ -1,7 +1,7 @@
 //! `report.html`: the page as one file. Styles, scripts and the document are inlined, everything else is forbidden by its
 //! Content Security Policy: no network, no script but those whose hashes it names.
 
-use super::assets::{LICENCE, asset, joined};
+use super::assets::{INDEX, LICENCE, MODULES, asset};
 use crate::verdict::page::Page;
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -16,7 +16,7 @@ const MOST_SENTENCES: usize = 50;
 /// # Errors
 /// When the page's sources do not have the places where things are put: never, for those that were tested.
 pub(super) fn to_html(page: &Page, json: &str) -> Result<String> {
-    let mut html = source("index.html")?.to_owned();
+    let mut html = INDEX.to_owned();
     let title_there = "<title>verifier</title>";
     let title_here = format!("<title>{}</title>", escaped(&title(page)));
     put(&mut html, title_there, &title_here)?;
@@ -82,6 +82,19 @@ fn inlined(html: &mut String, [before, after]: [&str; 2], element: &str) -> Resu
     Ok(hashes)
 }
 
+/// All modules as one script: their names are unique over all of them, so that imports and exports can go.
+fn joined() -> String {
+    let mut script = String::new();
+    for line in MODULES.iter().flat_map(|(_, text)| text.lines()) {
+        if line.starts_with("import ") {
+            continue;
+        }
+        script.push_str(line.strip_prefix("export ").unwrap_or(line));
+        script.push('\n');
+    }
+    script
+}
+
 fn put(html: &mut String, place: &str, text: &str) -> Result<()> {
     let from = html
         .find(place)
@@ -114,8 +127,15 @@ fn title(page: &Page) -> String {
 
 /// What a reader without scripts gets: the verdict, why, and where the figures are.
 fn without_script(page: &Page) -> String {
-    let mut html = format!("<h1>{}</h1>\n<ul>", escaped(&title(page)));
+    let mut html = String::from("<ul>");
     if let Some(verdict) = &page.verdict {
+        let head = format!(
+            "{}: {}, {}",
+            verdict.outcome.word(),
+            verdict.run.plan,
+            verdict.run.id
+        );
+        html = format!("<h1>{}</h1>\n<ul>", escaped(&head));
         let reasons = verdict.reasons.iter().cloned();
         let warnings = verdict.warnings.iter().map(|w| format!("Warning: {w}"));
         for sentence in reasons.chain(warnings).take(MOST_SENTENCES) {

@@ -18,7 +18,7 @@ pub(super) fn write(folder: &RunFolder, mut page: Page) -> Result<()> {
     files.retain(|file| file.path != DOCUMENT && file.path != REPORT);
     files.extend([DOCUMENT, REPORT].map(|name| RunFile {
         path: name.to_owned(),
-        bytes: 0,
+        bytes: Some(0),
     }));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     page.files = files;
@@ -28,8 +28,8 @@ pub(super) fn write(folder: &RunFolder, mut page: Page) -> Result<()> {
     let (json_bytes, html_bytes) = with_own_sizes(json.len() as u64, html.len() as u64);
     for file in &mut page.files {
         match file.path.as_str() {
-            DOCUMENT => file.bytes = json_bytes,
-            REPORT => file.bytes = html_bytes,
+            DOCUMENT => file.bytes = Some(json_bytes),
+            REPORT => file.bytes = Some(html_bytes),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 mod bad;
 mod loads;
 mod secure;
-mod server;
+pub(super) mod server;
 
 use super::*;
 use bytes::Bytes;

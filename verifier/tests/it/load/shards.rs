@@ -26,6 +26,7 @@ fn drive_shard(plan: &Plan, url: &str, shard: Shard, workers: usize) -> Recorded
         &options,
         &recorder,
         &CancellationToken::new(),
+        &Hand::default(),
     )
     .unwrap();
     recording.stop().unwrap();

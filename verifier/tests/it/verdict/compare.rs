@@ -186,6 +186,17 @@ fn a_run_that_is_unfit_is_not_compared() {
 }
 
 #[test]
+fn users_changed_by_hand_are_not_compared() {
+    let run = noisy(2000, 1, 1.0);
+    let mut changed = noisy(2000, 1, 1.0);
+    let (stage, users) = (0, 12);
+    changed.note_before_end(Observation::UsersChanged { stage, users });
+    let said = "B: the users of steady were changed by hand";
+    assert_unknown(&compared(&run, &changed), said);
+    assert_unknown(&compared(&changed, &changed), said);
+}
+
+#[test]
 fn other_plans_are_not_compared() {
     let run = noisy(2000, 1, 1.0);
     let mut other = Run::of_stages(&[("steady", 2000), ("more", 100)]);

@@ -26,11 +26,10 @@ fn hostile_texts_stay_text() {
     }
     let written = run.write();
     written.judge();
-    // In the page they are strings of its document, and its title is escaped: no markup but the page's own.
     let html = written.text("report.html");
-    assert_eq!(html.matches("<script").count(), 3, "{html}");
-    assert!(html.contains("\\u003cscript>alert(1)\\u003c/script>"));
-    assert!(!html.contains("<script>alert") && !html.contains("<script>plan"));
+    // The document, the library that draws, the page's own script: no text of the target has made another.
+    assert_eq!(html.matches("<script").count(), 3);
+    assert!(html.contains(r"\u003cscript>alert(1)\u003c/script>"));
     let md = written.text("report.md");
     assert!(md.contains("alert(1)"));
     for line in md.lines() {
@@ -38,6 +37,57 @@ fn hostile_texts_stay_text() {
         for (at, _) in line.match_indices(['<', '`', '[']) {
             assert!(line[..at].ends_with('\\'), "{line}");
         }
+    }
+}
+
+#[test]
+fn the_page_is_whole_and_needs_no_network() {
+    let mut run = Run::of(1000);
+    run.unanswered(3, Outcome::Timeout, 900_000_000);
+    let written = run.write();
+    written.judge();
+    let html = written.text("report.html");
+    assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
+    assert!(html.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"));
+    for outside in ["<link rel=\"stylesheet", "@import", "src=\"", "url("] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    let json = written.text("page.json");
+    assert!(
+        html.contains(&json.replace('<', r"\u003c")),
+        "another document than page.json"
+    );
+    // Who reads without JavaScript is told the verdict.
+    let without = html.split_once("<noscript>").unwrap().1;
+    assert!(without.starts_with("<h1>FAIL: "), "{without}");
+
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&page["schema"], &page["exact"]),
+        (&"page/1".into(), &true.into())
+    );
+    let verdict: serde_json::Value = serde_json::from_str(&written.text("verdict.json")).unwrap();
+    assert_eq!(page["verdict"], verdict);
+    for figure in ["requests", "failures"] {
+        let rows = page["statistics"].as_array().unwrap();
+        let (whole, stages) = rows.split_last().unwrap();
+        let sum: u64 = stages.iter().map(|row| row[figure].as_u64().unwrap()).sum();
+        assert_eq!(whole[figure], sum, "{figure}");
+    }
+    let files: Vec<&str> = page["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect();
+    for file in [
+        "journal.jsonl",
+        "legacy/locust_stats.csv",
+        "page.json",
+        "report.html",
+        "verdict.json",
+    ] {
+        assert!(files.contains(&file), "{file} of {files:?}");
     }
 }
 

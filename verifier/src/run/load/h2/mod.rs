@@ -11,6 +11,7 @@ mod socket;
 mod stage_run;
 mod stream;
 mod streams;
+mod users;
 
 pub(super) use request::Requests;
 pub(super) use stage_run::StageRun;

@@ -38,6 +38,8 @@ pub(in crate::run::load) struct StageRun<'a, 'b> {
     /// When the events being handled were fetched: what they tell of had happened by then.
     pub(super) woken_ns: u64,
     pub(super) ending: Ending,
+    /// How many users there are, once a person has said so.
+    pub(super) users: Option<u32>,
 }
 
 impl<'a, 'b> StageRun<'a, 'b> {
@@ -65,6 +67,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
             health: Health::default(),
             woken_ns: worker.clock.now_ns(),
             ending: Ending::new(worker.timeout_ns),
+            users: None,
             worker,
         }
     }
@@ -72,6 +75,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
     /// Runs the stage to its end; the rows of all its requests are then recorded.
     pub(in crate::run::load) fn run(mut self) -> (Health, Result<()>) {
         let result = self.event_loop();
+        self.health.held = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
         (self.health, result)
     }
 
@@ -81,7 +85,7 @@ impl<'a, 'b> StageRun<'a, 'b> {
         }
         let mut events = Events::with_capacity(1024);
         let mut next_tick_ns = 0;
-        while !self.connections.is_empty() {
+        while !self.connections.is_empty() || self.may_grow() {
             let now = self.now();
             if now >= next_tick_ns {
                 next_tick_ns = now + nanoseconds(self.worker.tick);
@@ -174,6 +178,8 @@ impl<'a, 'b> StageRun<'a, 'b> {
     fn tick(&mut self, now: u64) {
         let stages = self.worker.stages;
         stages.give_up_if_nobody_is_there(now);
+        self.look_at_users(now);
+        self.worker.say_cpu();
         if self.ending.begins(now, &mut self.pace, stages) {
             self.leave_unsent(now);
         }

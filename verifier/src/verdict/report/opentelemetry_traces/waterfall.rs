@@ -17,8 +17,7 @@ const NAME_FITS: usize = 38;
 const TITLE_FITS: usize = 110;
 
 /// The picture: bars on one axis, which begins at the intended start and ends with the exchange.
-pub(super) fn svg(picture: &Picture) -> String {
-    let Picture { why, waterfall } = picture;
+pub(super) fn svg(Picture { why, waterfall }: &Picture) -> String {
     let height = HEAD + ROW * waterfall.bars.len() + 16;
     let whole = duration(waterfall.length_ns as f64 / 1e6);
     let title = format!("{why} · {} · {whole}", waterfall.title);
@@ -69,7 +68,7 @@ fn draw(out: &mut String, bar: &Bar, top: usize, length_ns: f64) {
     let _ = writeln!(
         out,
         r#"<g><title>{note}</title><text x="{x}" y="{y}" text-anchor="end">{name}</text><rect x="{left:.2}" y="{bar_top}" width="{width:.2}" height="14" rx="2" fill="{colour}"/><text x="{figure}" y="{y}">{took}</text></g>"#,
-        note = escaped(&format!("{} {}", bar.name, note(bar)), usize::MAX),
+        note = escaped(&note(bar), usize::MAX),
         x = NAMES - 10.0,
         y = top + 17,
         name = escaped(&bar.name, NAME_FITS),
@@ -80,17 +79,11 @@ fn draw(out: &mut String, bar: &Bar, top: usize, length_ns: f64) {
     );
 }
 
-/// A span's sender, its status and its error.
+/// What is known of the bar.
 fn note(bar: &Bar) -> String {
-    let keys = [
-        "k8s.pod.name",
-        "service.instance.id",
-        "http.response.status_code",
-        "error.type",
-    ];
-    let known = keys.iter().filter_map(|key| bar.attributes.get(*key));
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    known.join(" ")
+    let attributes = bar.attributes.iter();
+    let told = attributes.map(|(name, value)| format!(" {name}={value}"));
+    format!("{}{}", bar.name, told.collect::<String>())
 }
 
 /// Text of a target as text of XML, cut where it would not fit.

@@ -36,7 +36,7 @@ fn below(path: &Path, from: &str, files: &mut Vec<RunFile>) -> Result<()> {
         if kind.is_dir() {
             below(&entry.path(), &format!("{from}{name}/"), files)?;
         } else if kind.is_file() {
-            let bytes = entry.metadata()?.len();
+            let bytes = Some(entry.metadata()?.len());
             let path = format!("{from}{name}");
             files.push(RunFile { path, bytes });
         }

@@ -90,7 +90,8 @@ fn users_and_rates_as_the_plan_wants_them() {
 
 #[test]
 fn users_that_were_changed_by_hand() {
-    let mut run = planned("kind = 'users'\nusers = 8\nspawn_rate = 100\nwait = { constant = '1s' }");
+    let mut run =
+        planned("kind = 'users'\nusers = 8\nspawn_rate = 100\nwait = { constant = '1s' }");
     for (at_ns, users) in [(4 * S, 18), (6 * S + 1, 17)] {
         let observation = Observation::UsersChanged { stage: 0, users };
         let place = run.journal.partition_point(|e| e.at_ns <= at_ns);

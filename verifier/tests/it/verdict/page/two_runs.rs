@@ -55,14 +55,14 @@ fn two_runs_on_one_page() {
     let page =
         [&baseline.statistics[0], &both.statistics[0]].map(|row| row.latency_ms.p50.unwrap());
     assert_eq!(shown, page);
-    // Without a name it has one that names both.
+    // Without a name it has one.
     let output = verifier(here.path(), &["compare", path(&a), path(&b), "--html"]);
     assert!(
-        said(&output).contains("report: compare-run-run.html"),
+        said(&output).contains("page: compare.html"),
         "{}",
         said(&output)
     );
-    assert!(here.path().join("compare-run-run.html").is_file());
+    assert!(here.path().join("compare.html").is_file());
 }
 
 #[test]

@@ -78,20 +78,9 @@ fn users(timeline: &Timeline<'_>, verdict: &Verdict, seen: &Seen, second: u64) -
         }
         return match stage.load {
             Load::Connections { connections } => u64::from(connections),
-            Load::Users {
-                users_from,
-                users,
-                spawn_rate,
-                ..
-            } => {
-                // Spawned or stopped by then.
-                let changed = ((now_ns - start_ns) as f64 / 1e9 * spawn_rate).ceil() as u64;
-                let (from, to) = (u64::from(users_from), u64::from(users));
-                if to < from {
-                    from.saturating_sub(changed).max(to)
-                } else {
-                    (from + changed).min(to)
-                }
+            Load::Users { .. } => {
+                let at_ns = now_ns.saturating_sub(seen.unix_ns(0));
+                timeline.users_at(index, at_ns).map_or(0, u64::from)
             }
             Load::Rate { .. } => verdict.stages[index].generator.opened.unwrap_or(0),
         };
