@@ -12,6 +12,7 @@ use verifier::cli::{
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
 use verifier::record::{self, Asked, Clock, RunFolder};
+use verifier::verdict::compare::{Baseline, NOISE, Side, to_html, to_line, to_text};
 use verifier::verdict::judge::recorded_part;
 use verifier::web::{self, First};
 use verifier::{run, verdict};
@@ -20,8 +21,6 @@ use verifier::{run, verdict};
 const USAGE: u8 = 2;
 /// The run took place, and can not be judged.
 const UNKNOWN: u8 = 3;
-/// A change of a figure against a baseline's up to this share is noise.
-const NOISE: f64 = 0.05;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
 
@@ -116,7 +115,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let baseline = baseline(&args.asked)?;
     let ended = run::run(plan, &setup)?;
-    let code = exit(&ended, setup.asked, baseline.as_ref(), args.json)?;
+    let code = exit(&ended, setup.asked, baseline, args.json)?;
     let recorded = || verdict::read_verdict(&ended.folder).is_ok_and(|v| recorded_part(&v));
     // A shard has done its part when that is recorded: the whole is judged by `verifier merge`.
     Ok(match setup.shard.shard {
@@ -192,7 +191,7 @@ fn show_on_page(args: &FolderArgs) -> anyhow::Result<ExitCode> {
 fn exit(
     ended: &run::Ended,
     asked: Asked,
-    baseline: Option<&RunFolder>,
+    baseline: Option<Baseline>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let code = report(&ended.folder, asked, baseline, json).unwrap_or_else(|error| {
@@ -206,38 +205,29 @@ fn exit(
     })
 }
 
-/// The run to hold this one against; that it can not be is said before any load.
-fn baseline(asked: &AskedArgs) -> anyhow::Result<Option<RunFolder>> {
-    let folder = asked.baseline.as_deref().map(RunFolder::open).transpose()?;
-    if let Some(folder) = &folder {
-        verdict::report::read_page(folder)?;
-    }
-    Ok(folder)
+/// The run to hold this one against, read and judged; that it can not be is said before any load.
+fn baseline(asked: &AskedArgs) -> anyhow::Result<Option<Baseline>> {
+    let Some(path) = &asked.baseline else {
+        return Ok(None);
+    };
+    let read = RunFolder::open(path).and_then(|folder| Baseline::read(&folder, NOISE));
+    read.map(Some).context("--baseline")
 }
 
 /// Judges the folder, prints the verdict, writes the reports.
 fn report(
     folder: &RunFolder,
     asked: Asked,
-    baseline: Option<&RunFolder>,
+    baseline: Option<Baseline>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut printed = Ok(());
-    let verdict = verdict::judge_and_report(folder, asked, |verdict| {
-        printed = print(verdict, json);
+    let verdict = verdict::judge_and_report(folder, asked, baseline, |verdict, comparison| {
+        let beside = comparison.map(to_line);
+        printed = print(verdict, beside.as_deref(), json);
         Ok(())
     })?;
     let file = folder.path().join("report.html");
-    if let Some(baseline) = baseline {
-        let comparison = hold_against(baseline, folder, NOISE)?;
-        let (word, why) = (comparison.outcome.word(), comparison.reasons.first());
-        let why = why.map_or("", String::as_str);
-        tell(&format!(
-            "beside {}: {word}: {why}",
-            baseline.path().display()
-        ));
-        verdict::report::write_beside(&file, folder, baseline, comparison)?;
-    }
     tell(&format!("report: {}", file.display()));
     printed?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
@@ -248,7 +238,7 @@ fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
     let mut say = |what: &str| tell(&format!("verifier: {what}"));
     let baseline = baseline(&args.asked)?;
     let folder = record::merge::merge(&args.folders, &args.out, args.wait, &mut say)?;
-    report(&folder, args.asked.asked(), baseline.as_ref(), args.json)
+    report(&folder, args.asked.asked(), baseline, args.json)
 }
 
 fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
@@ -297,7 +287,7 @@ fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     };
     let baseline = baseline(&args.asked)?;
     let ended = run::found::watch(plan, &setup, args.length)?;
-    exit(&ended, setup.asked, baseline.as_ref(), args.json)
+    exit(&ended, setup.asked, baseline, args.json)
 }
 
 fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
@@ -306,12 +296,8 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
         (None, Some(file)) => run::found::read(load_plan(&args.plan)?, file, args.out.as_deref())?,
         (None, None) => anyhow::bail!("name a run folder, or a file with --otlp"),
     };
-    report(
-        &folder,
-        args.asked.asked(),
-        baseline(&args.asked)?.as_ref(),
-        args.json,
-    )
+    let baseline = baseline(&args.asked)?;
+    report(&folder, args.asked.asked(), baseline, args.json)
 }
 
 fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
@@ -319,37 +305,29 @@ fn show(args: &FolderArgs) -> anyhow::Result<ExitCode> {
         return show_on_page(args);
     }
     let verdict = verdict::read_verdict(&RunFolder::open(&args.run)?)?;
-    print(&verdict, args.json)?;
+    print(&verdict, None, args.json)?;
     Ok(ExitCode::from(verdict.outcome.exit_code()))
-}
-
-/// Holds the second run against the first.
-fn hold_against(
-    a: &RunFolder,
-    b: &RunFolder,
-    noise: f64,
-) -> anyhow::Result<verdict::compare::Comparison> {
-    use verdict::compare::{Side, compare};
-    Ok(compare(&Side::read(a)?, &Side::read(b)?, noise))
 }
 
 fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let (a, b) = (RunFolder::open(&args.a)?, RunFolder::open(&args.b)?);
-    let comparison = hold_against(&a, &b, args.noise)?;
+    let comparison = verdict::compare::compare(&Side::read(&a)?, &Side::read(&b)?, args.noise);
     if let Some(file) = &args.html {
-        verdict::report::write_beside(file, &b, &a, comparison.clone())?;
+        to_html(&a, &b, &comparison, file)?;
         eprintln!("page: {}", file.display());
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
-        print!("{}", verdict::compare::to_text(&comparison));
+        print!("{}", to_text(&comparison));
     }
     Ok(ExitCode::from(comparison.outcome.exit_code()))
 }
 
-fn print(verdict: &verdict::Verdict, json: bool) -> anyhow::Result<()> {
-    let text = verdict::to_text(verdict);
+/// The verdict, and in a line what it is beside a baseline.
+fn print(verdict: &verdict::Verdict, beside: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let mut text = verdict::to_text(verdict);
+    text.extend(beside.map(|line| format!("{line}\n")));
     let printed = if json {
         let _ = write!(stderr(), "{text}");
         stdout().write_all(verdict::to_json(verdict)?.as_bytes())

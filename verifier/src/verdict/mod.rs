@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use crate::record::{Asked, RunFolder};
 use align::Timeline;
 use anyhow::{Context, Result};
+use compare::{Baseline, Comparison};
 
 /// A run, judged: the verdict, and what only the reports need.
 pub struct Judged {
@@ -37,25 +38,30 @@ pub fn judge_folder(folder: &RunFolder) -> Result<Judged> {
 }
 
 /// Judges the run, shows the verdict, and writes the reports into the folder: in this order, so that a full disk still
-/// leaves the verdict shown. What is `asked` goes before what was asked when the run began.
+/// leaves the verdict shown. What is `asked` goes before what was asked when the run began. Where there is a baseline, the
+/// run is held against it, and `show` is told what that came to.
 ///
 /// # Errors
 /// As [`judge_folder`], as `show` has them, and when a report can not be written.
 pub fn judge_and_report(
     folder: &RunFolder,
     asked: Asked,
-    show: impl FnOnce(&Verdict) -> Result<()>,
+    baseline: Option<Baseline>,
+    show: impl FnOnce(&Verdict, Option<&Comparison>) -> Result<()>,
 ) -> Result<Verdict> {
     with_timeline(folder, |timeline, others| {
         let judged = judged(timeline, &others)?;
-        show(&judged.verdict)?;
+        let beside = baseline.map(|baseline| baseline.beside(timeline, &judged.verdict));
+        let comparison = beside.as_ref().map(|(_, comparison)| comparison);
+        show(&judged.verdict, comparison)?;
         let asked = asked.or(Asked::of_journal(&timeline.recorded.journal));
-        report::write_reports(folder, timeline, &judged, &asked)?;
+        report::write_reports(folder, timeline, &judged, &asked, beside)?;
         Ok(judged.verdict)
     })
 }
 
-/// The page of the run that the folder holds, in JSON, as [`judge_and_report`] would write it; nothing is written.
+/// The page of the run that the folder holds, in JSON, as [`judge_and_report`] would write it but for the list of files;
+/// nothing is written.
 ///
 /// # Errors
 /// As [`judge_folder`].

@@ -324,6 +324,6 @@ pub struct Marker {
 pub struct RunFile {
     /// From the run folder.
     pub path: String,
-    /// Its size; `null` of those that the page itself is written to.
+    /// Its size; `null` where it is not known.
     pub bytes: Option<u64>,
 }

@@ -10,6 +10,7 @@ mod compare;
 mod figures;
 mod legacy;
 mod losses;
+mod page;
 mod replicas;
 mod reports;
 mod same_bytes;

@@ -1,14 +1,16 @@
 //! Two runs side by side: each figure with its interval, and which of them got worse by more than noise.
 
+mod baseline;
 mod figures;
 mod interval;
 mod sides;
 mod text;
 
+pub use baseline::{Baseline, to_html};
 pub use figures::{Better, Unit};
 pub use interval::{BATCHES, CONFIDENCE, Estimate};
 pub use sides::Side;
-pub use text::to_text;
+pub use text::{to_line, to_text};
 
 use super::outcome::Judgement;
 use figures::Figure;
@@ -16,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 /// Name and version of what `verifier compare --json` prints.
 pub const SCHEMA: &str = "compare/1";
+
+/// A change up to this share is noise, where nobody says otherwise.
+pub const NOISE: f64 = 0.05;
 
 /// What a figure, beside its other, comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use super::figures::{self, Figure};
 use super::{Pair, StagePair};
 use crate::plan::Plan;
 use crate::record::RunFolder;
+use crate::verdict::align::Timeline;
 use crate::verdict::judge::unfit;
 use crate::verdict::outcome::Verdict;
 use crate::verdict::{judge, with_timeline};
@@ -25,24 +26,27 @@ impl Side {
     /// When a file of the folder is missing or damaged before its last line or row.
     pub fn read(folder: &RunFolder) -> Result<Side> {
         with_timeline(folder, |timeline, others| {
-            let verdict = judge::judge(timeline, &others);
-            let names = timeline.plan.stages.iter().enumerate();
-            let by_hand = names
-                .filter(|(index, _)| !judge::users_by_hand(timeline, *index).is_empty())
-                .map(|(_, stage)| stage.name.clone())
-                .collect();
-            let stages = verdict.stages.iter().enumerate().map(|(index, stage)| {
-                let figures = figures::of_stage(timeline, index, stage);
-                (stage.name.clone(), figures)
-            });
-            let stages = stages.collect();
-            Ok(Side {
-                plan: timeline.plan.clone(),
-                verdict,
-                stages,
-                by_hand,
-            })
+            Ok(Side::of(timeline, &judge::judge(timeline, &others)))
         })
+    }
+
+    /// A run that was judged.
+    pub(super) fn of(timeline: &Timeline<'_>, verdict: &Verdict) -> Side {
+        let names = timeline.plan.stages.iter().enumerate();
+        let by_hand = names
+            .filter(|(index, _)| !judge::users_by_hand(timeline, *index).is_empty())
+            .map(|(_, stage)| stage.name.clone())
+            .collect();
+        let stages = verdict.stages.iter().enumerate().map(|(index, stage)| {
+            let figures = figures::of_stage(timeline, index, stage);
+            (stage.name.clone(), figures)
+        });
+        Side {
+            plan: timeline.plan.clone(),
+            verdict: verdict.clone(),
+            stages: stages.collect(),
+            by_hand,
+        }
     }
 
     /// The run in one line.

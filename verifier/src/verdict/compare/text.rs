@@ -1,6 +1,7 @@
 //! The comparison as a table of at most 120 columns.
 
 use super::{Change, Comparison, Estimate, Pair, Unit};
+use crate::verdict::outcome::Judgement;
 use crate::verdict::report::{duration, grouped};
 use std::fmt::Write;
 
@@ -30,16 +31,32 @@ pub fn to_text(comparison: &Comparison) -> String {
             row(&mut out, pair);
         }
     }
-    let word = match comparison.outcome.exit_code() {
-        0 => "NO REGRESSION",
-        1 => "REGRESSION",
-        _ => "UNKNOWN",
+    let word = match comparison.outcome {
+        Judgement::Pass => "NO REGRESSION",
+        Judgement::Fail => "REGRESSION",
+        Judgement::Unknown => "UNKNOWN",
     };
     let _ = writeln!(out, "\n{word} (noise up to {})", percent(comparison.noise));
     for reason in &comparison.reasons {
         let _ = writeln!(out, "  {reason}");
     }
     out
+}
+
+/// What comparing a run with its baseline came to, in one line.
+pub fn to_line(comparison: &Comparison) -> String {
+    let first = comparison.reasons.first().map_or("", String::as_str);
+    let more = match comparison.reasons.len() {
+        0 | 1 => String::new(),
+        reasons => format!(" (and {} more)", reasons - 1),
+    };
+    let what = match comparison.outcome {
+        Judgement::Pass => "no regression",
+        Judgement::Fail => "REGRESSION",
+        Judgement::Unknown => "can not be compared",
+    };
+    let baseline = comparison.a.split(", ").next().unwrap_or_default();
+    format!("against {baseline}: {what}: {first}{more}")
 }
 
 fn row(out: &mut String, pair: &Pair) {

@@ -46,6 +46,9 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("main.js", include_str!("../../../page/main.js")),
 ];
 
+/// The terms of the library that draws: they go where it goes.
+pub(super) const LICENCE: &str = include_str!("../../../page/vendor/uPlot.LICENSE");
+
 /// Media type and text of a file of the page, by the name under which the page asks for it.
 pub fn asset(name: &str) -> Option<(&'static str, &'static str)> {
     const CSS: &str = "text/css; charset=utf-8";
@@ -81,5 +84,32 @@ mod tests {
             assert!(asset(part).is_some(), "{part}");
         }
         assert!(asset("modules.txt").is_none());
+    }
+
+    /// What can not be joined into one script is not there: imports of several lines, defaults, lists of names after the fact.
+    #[test]
+    fn modules_can_be_joined() {
+        for (name, text) in MODULES {
+            for line in text.lines() {
+                let import = line.starts_with("import ");
+                let whole = line.ends_with(".js';") && line.contains(" from './");
+                assert!(!import || whole, "{name}: {line}");
+                let declares = ["const ", "let ", "function ", "async function ", "class "];
+                let known = |rest: &str| declares.iter().any(|d| rest.starts_with(d));
+                let export = line.strip_prefix("export ");
+                assert!(export.is_none_or(known), "{name}: {line}");
+            }
+        }
+    }
+
+    /// Inlined, no source may end its own element, or begin what the browser would read as markup of a script.
+    #[test]
+    fn sources_stay_in_their_elements() {
+        let modules = MODULES.iter().map(|(_, text)| *text);
+        for text in modules.chain([PLOT]).chain(STYLES) {
+            for end in ["</script", "<!--", "</style", "<script", "\r"] {
+                assert!(!text.to_lowercase().contains(end), "{end:?} in {text:.200}");
+            }
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The verdict for a reader: one output a file, all from the same figures.
 
 mod assets;
-mod beside;
 mod cluster;
 mod frozen;
 mod json;
@@ -10,26 +9,25 @@ mod link;
 mod md;
 mod opentelemetry_traces;
 mod page;
+mod pages;
 mod parts;
 mod text;
 
 pub use assets::asset;
-pub use beside::{read_page, write_beside};
 pub use json::{read_verdict, schema, to_json};
 pub use legacy::Legacy;
+pub use pages::{read as read_page, write_to as write_page_to};
 pub use text::to_text;
 
 use super::align::Timeline;
-use super::page::{Page, RunFile};
+use super::compare::Comparison;
+use super::page::Page;
 use super::{Judged, Verdict};
 use crate::record::{Asked, RunFolder, write_whole};
 use anyhow::Result;
 
-/// The page, for a program and for a person.
-const OF_THE_PAGE: [&str; 2] = ["page.json", "report.html"];
-
-/// Writes `verdict.json`, `report.md`, `page.json`, `report.html`, the files of `legacy/` and of `opentelemetry_traces/`, each whole
-/// or not at all.
+/// Writes `verdict.json`, `report.md`, the files of `legacy/` and of `opentelemetry_traces/`, `page.json` and `report.html`,
+/// each whole or not at all; with another run beside it where there is one.
 ///
 /// # Errors
 /// When a file can not be written.
@@ -38,28 +36,25 @@ pub(super) fn write_reports(
     timeline: &Timeline<'_>,
     judged: &Judged,
     asked: &Asked,
+    beside: Option<(Page, Comparison)>,
 ) -> Result<()> {
-    let verdict = &judged.verdict;
-    let (page, pictures) = page::of(timeline, verdict, asked);
-    let link = asked.trace_link.as_ref();
+    let Judged { verdict, legacy } = judged;
     let path = |name: &str| folder.path().join(name);
     write_whole(&path("verdict.json"), to_json(verdict)?.as_bytes())?;
-    write_whole(
-        &path("report.md"),
-        md::to_markdown(verdict, link).as_bytes(),
-    )?;
-    judged.legacy.write(folder)?;
+    let markdown = md::to_markdown(verdict, asked.trace_link.as_ref());
+    write_whole(&path("report.md"), markdown.as_bytes())?;
+    legacy.write(folder)?;
     cluster::write(folder, verdict)?;
+    let (mut page, pictures) = page::of(timeline, verdict, asked);
     opentelemetry_traces::write(folder, timeline, verdict, &pictures, asked)?;
-    // The last ones: they name all others with their sizes.
-    let page = with_files(page, folder)?;
-    let json = serde_json::to_string(&page)?;
-    write_whole(&path("page.json"), json.as_bytes())?;
-    let html = frozen::to_html(&json, Some(verdict))?;
-    write_whole(&path("report.html"), html.as_bytes())
+    if let Some((baseline, comparison)) = beside {
+        page.baseline = Some(Box::new(baseline));
+        page.comparison = Some(comparison);
+    }
+    pages::write(folder, page)
 }
 
-/// The page of a run, in JSON, of the bytes that `page.json` has.
+/// The page of a run, in JSON; nothing is written.
 ///
 /// # Errors
 /// When the folder's files can not be listed.
@@ -70,32 +65,12 @@ pub(super) fn page_json(
     asked: &Asked,
 ) -> Result<String> {
     let (page, _) = page::of(timeline, verdict, asked);
-    Ok(serde_json::to_string(&with_files(page, folder)?)?)
+    pages::json(folder, page)
 }
 
 /// The only request of a timeline of one, drawn; of a run that goes on, too. `None` where there is none.
 pub fn waterfall(timeline: &Timeline<'_>) -> Option<super::page::Waterfall> {
     page::first(timeline)
-}
-
-/// The page with the folder's files, of a size that one file can hold.
-fn with_files(mut page: Page, folder: &RunFolder) -> Result<Page> {
-    let file = |(path, bytes): (String, u64)| {
-        // Their own sizes are not known before they are written, and the same run must give the same bytes.
-        let known = !OF_THE_PAGE.contains(&path.as_str());
-        known.then_some(RunFile {
-            path,
-            bytes: Some(bytes),
-        })
-    };
-    page.files = folder.files()?.into_iter().filter_map(file).collect();
-    let of_the_page = OF_THE_PAGE.map(|path| RunFile {
-        path: path.to_owned(),
-        bytes: None,
-    });
-    page.files.extend(of_the_page);
-    page::fit(&mut page)?;
-    Ok(page)
 }
 
 /// Milliseconds for a person: three significant digits, and the unit that suits.

@@ -265,7 +265,7 @@ impl OnDisk {
 
     /// The same, with what somebody asked of the reports.
     pub(super) fn judge_asked(&self, asked: Asked) -> Verdict {
-        let verdict = judge_and_report(&self.folder, asked, |_| Ok(())).unwrap();
+        let verdict = judge_and_report(&self.folder, asked, None, |_, _| Ok(())).unwrap();
         assert_eq!(read_verdict(&self.folder).unwrap(), verdict);
         super::schema::assert_valid(&to_json(&verdict).unwrap());
         for stage in &verdict.stages {
@@ -275,7 +275,13 @@ impl OnDisk {
             assert_eq!(t.expected, t.complete + t.incomplete + t.missing);
             assert_eq!(stage.latency_ms.n, e.sent);
         }
+        super::page::assert_same(&self.folder, &verdict);
         verdict
+    }
+
+    /// The page of the run once it is judged.
+    pub(super) fn page(&self) -> verifier::verdict::page::Page {
+        super::page::page(&self.folder)
     }
 
     /// A file of the folder as text.

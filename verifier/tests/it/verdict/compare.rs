@@ -3,7 +3,7 @@
 mod noisy;
 
 use super::builder::{INFERENCE, MS, OnDisk, PREPARATION, ROOT, Run};
-use noisy::noisy;
+pub(super) use noisy::noisy;
 use std::process::Command;
 use verifier::record::{Observation, Outcome};
 use verifier::verdict::Judgement;

@@ -150,7 +150,9 @@ fn join(folders: &[PathBuf], out: &Path) -> anyhow::Result<RunFolder> {
 }
 
 fn judge(folder: &RunFolder) -> Verdict {
-    judge_and_report(folder, Asked::default(), |_| Ok(())).unwrap()
+    let verdict = judge_and_report(folder, Asked::default(), None, |_, _| Ok(())).unwrap();
+    super::page::assert_same(folder, &verdict);
+    verdict
 }
 
 /// Dealt, written, joined, judged.

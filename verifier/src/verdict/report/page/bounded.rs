@@ -112,7 +112,7 @@ fn clear_cluster_lines(verdict: &mut Verdict) -> bool {
 fn fewer_lines(page: &mut Page) -> Option<&'static str> {
     page.traces.truncate(100);
     page.failures.truncate(100);
-    page.files.truncate(200);
+    page.files.retain(|file| !file.path.contains('/'));
     page.markers.truncate(200);
     let verdict = page.verdict.as_mut()?;
     for check in &mut verdict.checks {

@@ -4,6 +4,9 @@ use super::super::{duration, text};
 use crate::verdict::outcome::{SenderClock, Verdict};
 use crate::verdict::page::Series;
 
+/// Clocks that have a sentence each.
+const MOST_CLOCKS: usize = 12;
+
 /// How the figures were measured.
 pub(super) fn of(verdict: &Verdict, series: &Series) -> Vec<String> {
     let mut limits = vec![match verdict.shards.len() {
@@ -30,8 +33,27 @@ pub(super) fn of(verdict: &Verdict, series: &Series) -> Vec<String> {
     }
     let late = verdict.stages.iter().filter_map(text::seen_late);
     limits.extend(late.map(|sentence| sentence + "."));
-    limits.extend(verdict.clocks.iter().map(clock));
+    limits.extend(clocks(&verdict.clocks));
     limits
+}
+
+/// Each sender's clock; of very many, all in one sentence and those that contradict themselves.
+fn clocks(clocks: &[SenderClock]) -> Vec<String> {
+    if clocks.len() <= MOST_CLOCKS {
+        return clocks.iter().map(clock).collect();
+    }
+    let least_ms = clocks.iter().map(|c| c.least_ms).fold(f64::MAX, f64::min);
+    let greatest_ms = clocks.iter().map(|c| c.greatest_ms);
+    let greatest_ms = greatest_ms.fold(f64::MIN, f64::max);
+    let all = format!(
+        "Clocks of {} senders: between {} and {} ahead of the verifier's.",
+        clocks.len(),
+        duration(least_ms),
+        duration(greatest_ms)
+    );
+    let wrong = clocks.iter().filter(|clock| clock.contradictory);
+    let wrong = wrong.take(MOST_CLOCKS).map(clock);
+    std::iter::once(all).chain(wrong).collect()
 }
 
 fn clock(clock: &SenderClock) -> String {

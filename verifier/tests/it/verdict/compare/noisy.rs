@@ -4,7 +4,7 @@ use crate::verdict::builder::Run;
 
 /// A run whose requests take 1 ms and more, log-normal; each resembles the one before it, as under load. Times
 /// from the send on are multiplied by `slower`.
-pub(super) fn noisy(n: u64, seed: u64, slower: f64) -> Run {
+pub(in crate::verdict) fn noisy(n: u64, seed: u64, slower: f64) -> Run {
     let mut run = Run::of(n);
     let mut random = Random(seed);
     let mut state = random.normal();
