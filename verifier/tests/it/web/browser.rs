@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nothing that is awaited takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -156,27 +156,29 @@ impl Events {
 
     /// The next event.
     pub(super) fn next(&mut self) -> Event {
-        loop {
-            if let Some((block, rest)) = self.rest.split_once("\n\n") {
-                let (block, rest) = (block.to_owned(), rest.to_owned());
-                self.rest = rest;
-                if let Some(event) = event(&block) {
-                    return event;
-                }
-                continue;
-            }
-            let chunk = chunk(&mut self.reader).expect("an event, not the stream's end");
-            self.rest += std::str::from_utf8(&chunk).unwrap();
-        }
+        self.next_with(|_| true)
     }
 
-    /// The next that satisfies it.
+    /// The next that satisfies it. A stream that only keeps itself alive is not waited for without end.
     pub(super) fn next_with(&mut self, wanted: impl Fn(&Value) -> bool) -> Event {
+        let deadline = Instant::now() + 4 * PATIENCE;
+        let mut last = Value::Null;
         loop {
-            let event = self.next();
-            if wanted(&event.data) {
-                return event;
+            while let Some((block, rest)) = self.rest.split_once("\n\n") {
+                let found = event(block);
+                self.rest = rest.to_owned();
+                match found {
+                    Some(event) if wanted(&event.data) => return event,
+                    Some(event) => last = event.data["run"].clone(),
+                    None => {}
+                }
             }
+            assert!(
+                Instant::now() < deadline,
+                "no such event in time; the last was of {last:#}"
+            );
+            let chunk = chunk(&mut self.reader).expect("an event, not the stream's end");
+            self.rest += std::str::from_utf8(&chunk).unwrap();
         }
     }
 }
