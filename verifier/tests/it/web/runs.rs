@@ -24,11 +24,6 @@ fn a_run_is_started_changed_stopped_and_judged() {
     assert_eq!(show.status, 404);
 
     let mut events = Events::open(page.address, None);
-    let running = events.next_with(|page| page["run"]["users_change"] == true);
-    assert_eq!(running.data["run"]["stages"][0]["kind"], "users");
-    assert_eq!(page.post("/api/users", r#"{"change":2}"#).status, 400);
-    assert_eq!(page.post("/api/users", r#"{"change":10}"#).status, 202);
-    assert_eq!(page.post("/api/users", r#"{"change":-1}"#).status, 202);
     let users = |page: &Value| {
         page["series"]["users"]
             .as_array()
@@ -36,6 +31,13 @@ fn a_run_is_started_changed_stopped_and_judged() {
             .last()
             .and_then(Value::as_f64)
     };
+    // All have come: a hand takes a ramp over where it is.
+    let running =
+        events.next_with(|page| page["run"]["users_change"] == true && users(page) == Some(5.0));
+    assert_eq!(running.data["run"]["stages"][0]["kind"], "users");
+    assert_eq!(page.post("/api/users", r#"{"change":2}"#).status, 400);
+    assert_eq!(page.post("/api/users", r#"{"change":10}"#).status, 202);
+    assert_eq!(page.post("/api/users", r#"{"change":-1}"#).status, 202);
     events.next_with(|page| users(page) == Some(14.0));
 
     assert_eq!(page.post("/api/stop", "{}").status, 202);
