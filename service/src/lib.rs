@@ -3,6 +3,9 @@
 //!
 //! `commands` and `config` are for `main`; then the way of a request: `http`, `predict`, `model`.
 
+// A macro that prints panics when whoever read is gone.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod commands;
 pub mod config;
 
@@ -20,8 +23,10 @@ pub mod logs;
 pub mod shards;
 
 use std::ffi::OsString;
+use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use commands::{healthcheck, serve, train};
@@ -36,7 +41,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(prepared) => serve::run(&args, prepared),
             Err(error) => return failed(&error, 2),
         },
-        Command::Train(args) => train::run(&args).map(|report| print!("{report}")),
+        Command::Train(args) => train::run(&args).and_then(|report| {
+            let written = stdout().write_all(report.as_bytes());
+            written.context("cannot write the report to stdout")
+        }),
         Command::Healthcheck(args) => healthcheck::run(&args.url()),
     };
     match done {
@@ -46,6 +54,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("iris-prediction-api: {error:#}");
+    let _ = writeln!(stderr(), "iris-prediction-api: {error:#}");
     ExitCode::from(code)
 }

@@ -23,7 +23,7 @@ export function failuresTab(page) {
     { name: '# Failures', number: true, figure: 'count', value: (row) => row.count, show: (row) => count(row.count) },
     { name: 'First seen', number: true, figure: 'first_seconds', value: (row) => row.first_seconds, show: (row) => seconds(row.first_seconds) },
     { name: 'Last seen', number: true, figure: 'last_seconds', value: (row) => row.last_seconds, show: (row) => seconds(row.last_seconds) },
-    { name: 'Example trace', show: (row) => (row.example ? traceButton(page, row.example, `${row.example.slice(0, 16)}…`) : '–') },
+    { name: 'Example trace', show: (row) => (row.example ? traceButton(page, row.example, `${row.example.slice(0, 16)}…`) : 'none: never sent') },
   ];
   return table({
     id: 'failures', label: 'Failures', sortable: true, columns, rows: page.failures, key: (row) => `${row.method}/${row.name}/${row.outcome}/${row.status}`,

@@ -77,7 +77,7 @@ function nodes(cluster) {
 /** @param {RunPage} page */
 export function scalingTab(page) {
   const cluster = clusterOf(page);
-  const noDeployment = h('p', { class: 'card plainly', key: 'none' }, 'No cluster was watched in this run: nothing is known of pods, an autoscaler or scaling. A plan with [cluster], or --cluster, watches one.');
+  const noDeployment = h('p', { class: 'card plainly', key: 'none' }, 'No cluster was watched in this run: nothing is known of pods, an autoscaler or scaling. A plan with [cluster], or --namespace, watches one.');
   if (!cluster || (!cluster.deployment && cluster.pods.length === 0)) return [noDeployment, shares(page)];
   return [
     cluster.deployment ? h('section', { class: 'card', key: 'facts' }, scaleFacts(cluster.deployment, cluster.hpa),

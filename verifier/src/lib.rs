@@ -3,6 +3,9 @@
 //! # Layout, in the order of a run
 //! Imports only point up this list; `tests/it/architecture.rs` holds the rule.
 
+// A macro that prints panics when whoever read is gone.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod plan;
 
 pub mod record;

@@ -1,9 +1,12 @@
 //! `verifier`: parse, dispatch, exit code.
 
+// A macro that prints panics when whoever read is gone.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use anyhow::Context;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::path::Path;
 use std::process::ExitCode;
 use verifier::cli::{
@@ -12,6 +15,7 @@ use verifier::cli::{
 };
 use verifier::plan::{BUILTIN, Overrides, Plan, format_duration};
 use verifier::record::{self, Asked, Clock, RunFolder};
+use verifier::run::terminal::answer;
 use verifier::verdict::compare::{Baseline, NOISE, Side, to_html, to_line, to_text};
 use verifier::verdict::judge::recorded_part;
 use verifier::web::{self, First};
@@ -23,9 +27,6 @@ const USAGE: u8 = 2;
 const UNKNOWN: u8 = 3;
 /// Stopped by somebody; the report is written.
 const INTERRUPTED: u8 = 130;
-
-/// What writing to a terminal that was closed gives.
-const EIO: i32 = 5;
 
 fn main() -> ExitCode {
     if let Some(code) = run::target::embedded::child_main() {
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show(&args),
         Command::Compare(args) => compare(&args),
         Command::Plan { plan: Some(plan) } => print_plan(&plan),
-        Command::Plan { plan: None } => Ok(list_plans()),
+        Command::Plan { plan: None } => list_plans(),
     };
     result.unwrap_or_else(|error| {
         tell(&format!("verifier: {error:#}"));
@@ -314,13 +315,13 @@ fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let comparison = verdict::compare::compare(&Side::read(&a)?, &Side::read(&b)?, args.noise);
     if let Some(file) = &args.html {
         to_html(&a, &b, &comparison, file)?;
-        eprintln!("page: {}", file.display());
+        tell(&format!("page: {}", file.display()));
     }
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&comparison)?);
-    } else {
-        print!("{}", to_text(&comparison));
-    }
+    let text = match args.json {
+        true => serde_json::to_string_pretty(&comparison)? + "\n",
+        false => to_text(&comparison),
+    };
+    answer(&text)?;
     Ok(ExitCode::from(comparison.outcome.exit_code()))
 }
 
@@ -328,21 +329,11 @@ fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
 fn print(verdict: &verdict::Verdict, beside: Option<&str>, json: bool) -> anyhow::Result<()> {
     let mut text = verdict::to_text(verdict);
     text.extend(beside.map(|line| format!("{line}\n")));
-    let printed = if json {
+    if json {
         let _ = write!(stderr(), "{text}");
-        stdout().write_all(verdict::to_json(verdict)?.as_bytes())
-    } else {
-        stdout().write_all(text.as_bytes())
-    };
-    match printed.and_then(|()| stdout().flush()) {
-        // Whoever read is gone: a pager that was left, a terminal that was closed.
-        Err(error)
-            if error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(EIO) =>
-        {
-            Ok(())
-        }
-        printed => printed.context("cannot print the verdict"),
+        text = verdict::to_json(verdict)?;
     }
+    answer(&text)
 }
 
 /// Says something to a person, if there still is one.
@@ -351,12 +342,13 @@ fn tell(line: &str) {
 }
 
 fn print_plan(name: &str) -> anyhow::Result<ExitCode> {
-    print!("{}", load_plan(name)?.to_toml()?);
+    answer(&load_plan(name)?.to_toml()?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Name, length and description of every built-in plan.
-fn list_plans() -> ExitCode {
+fn list_plans() -> anyhow::Result<ExitCode> {
+    let mut list = String::new();
     for (name, _) in BUILTIN {
         // That each parses is tested.
         if let Ok(plan) = Plan::named(name) {
@@ -364,8 +356,9 @@ fn list_plans() -> ExitCode {
                 Some(_) => "search".to_owned(),
                 None => format_duration(plan.duration()),
             };
-            println!("{name:<14} {length:>8}  {}", plan.description);
+            list += &format!("{name:<15} {length:>7}  {}\n", plan.description);
         }
     }
-    ExitCode::SUCCESS
+    answer(&list)?;
+    Ok(ExitCode::SUCCESS)
 }

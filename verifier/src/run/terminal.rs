@@ -8,7 +8,7 @@ use rustix::termios::{
     InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush,
     tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
 };
-use std::io::{IsTerminal, Write, stderr, stdin};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::ThreadId;
@@ -16,6 +16,9 @@ use std::thread::ThreadId;
 /// To the alternate screen, which has no history and covers nothing for good; the cursor off. And back.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 const LEAVE: &[u8] = b"\x1b[?25h\x1b[?1049l";
+
+/// What writing to a terminal that was closed gives.
+const EIO: i32 = 5;
 
 /// What was said while the panel has the terminal: the alternate screen forgets it.
 static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
@@ -49,6 +52,23 @@ pub fn say(line: &str) {
     match held().as_mut() {
         Some(said) => said.push(line.to_owned()),
         None => print(line),
+    }
+}
+
+/// What was asked for, on stdout. Whoever read may be gone (a pager that was left, a terminal that was closed), which is
+/// nobody's fault.
+///
+/// # Errors
+/// When it could not be written otherwise: a full disk.
+pub fn answer(text: &str) -> Result<()> {
+    let mut out = stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error)
+            if error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(EIO) =>
+        {
+            Ok(())
+        }
+        written => written.context("cannot write to stdout"),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use std::ffi::OsString;
+use std::io::{Write, stderr};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub fn serve(setup: Setup) -> Result<u8> {
         })
         .build()?;
     let url = url(address, token.as_ref().map(Token::text));
-    eprintln!("verifier: the page: {url}");
+    let _ = writeln!(stderr(), "verifier: the page: {url}");
     let code = runtime.block_on(async {
         let program = Program {
             path: std::env::current_exe().context("cannot find this executable's own path")?,
@@ -140,7 +141,7 @@ async fn conduct(site: &Site, begun: bool, stay: bool, url: &str) -> Result<u8> 
                 if leaving || (first && !recorded) {
                     return Ok(code.unwrap_or(0));
                 }
-                eprintln!("verifier: the page stays at {url} until Ctrl-C");
+                let _ = writeln!(stderr(), "verifier: the page stays at {url} until Ctrl-C");
                 continue;
             }
         };

@@ -8,6 +8,7 @@ mod killed;
 mod panel;
 mod pty;
 mod search;
+mod stdout;
 
 use faulty::faulty_service;
 use serde_json::Value;

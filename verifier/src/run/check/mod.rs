@@ -55,7 +55,7 @@ pub fn check(asked: &Asked<'_>, setup: &Setup) -> Result<bool> {
             "no address is known: name one with --url",
         ),
     }
-    Ok(report.well())
+    report.well()
 }
 
 /// Everything that the API server tells; the address of the Service, if it has one that answers.

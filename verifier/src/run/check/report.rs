@@ -1,5 +1,8 @@
 //! What was checked: lines as they come in, on stdout, each with what to do where something is wrong.
 
+use crate::run::terminal::answer;
+use anyhow::Result;
+
 /// How one check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -12,6 +15,8 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     failed: usize,
+    /// Why a line could not be written, the first time.
+    unwritten: Option<anyhow::Error>,
 }
 
 impl Report {
@@ -40,8 +45,11 @@ impl Report {
     }
 
     /// Nothing has failed.
-    pub(super) fn well(&self) -> bool {
-        self.failed == 0
+    ///
+    /// # Errors
+    /// When a line could not be written.
+    pub(super) fn well(self) -> Result<bool> {
+        self.unwritten.map_or(Ok(self.failed == 0), Err)
     }
 
     fn line(&mut self, state: State, what: &str, advice: &str) {
@@ -51,9 +59,12 @@ impl Report {
             State::Failed => "FAILED",
             State::NotChecked => "not checked",
         };
-        println!("{state:<12} {what}");
+        let mut text = format!("{state:<12} {what}\n");
         if !advice.is_empty() {
-            println!("{:<12} {advice}", "");
+            text += &format!("{:<12} {advice}\n", "");
+        }
+        if let Err(error) = answer(&text) {
+            self.unwritten.get_or_insert(error);
         }
     }
 }

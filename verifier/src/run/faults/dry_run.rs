@@ -9,6 +9,7 @@ use super::{Timed, permissions, timed};
 use crate::plan::{Cluster, Plan};
 use crate::record::Clock;
 use crate::run::kubernetes::Access;
+use crate::run::terminal::answer;
 use anyhow::Result;
 use kube::Client;
 use std::collections::BTreeSet;
@@ -25,21 +26,21 @@ pub async fn dry_run(plan: &Plan, access: &Access) -> Result<bool> {
         None => None,
         Some(names) => {
             let (client, server) = access.client().await?;
-            println!("at {server}, namespace {}:", names.namespace);
+            answer(&format!("at {server}, namespace {}:\n", names.namespace))?;
             well &= permitted(&client, names, &needs).await?;
             let reach = Reach::find(client, names).await?;
-            well &= free(&reach, clock).await;
+            well &= free(&reach, clock).await?;
             Some(reach)
         }
     };
     let hands = Hands::new(reach, None, None);
     for timed in timed(plan) {
-        well &= one(&hands, &timed, clock).await;
+        well &= one(&hands, &timed, clock).await?;
     }
     if plan.faults.is_empty() {
-        println!("plan {} has no faults", plan.name);
+        answer(&format!("plan {} has no faults\n", plan.name))?;
     } else if plan.seed.is_none() {
-        println!("a run picks others, unless both have the same --seed");
+        answer("a run picks others, unless both have the same --seed\n")?;
     }
     Ok(well)
 }
@@ -51,37 +52,37 @@ async fn permitted(client: &Client, names: &Cluster, needs: &[permissions::Need]
         let missing = missing.iter().filter(|need| need.role == role);
         let missing: Vec<String> = missing.map(ToString::to_string).collect();
         let role = role.words();
-        println!(
-            "  FAILED this account may not {}: bind {role} to it",
+        answer(&format!(
+            "  FAILED this account may not {}: bind {role} to it\n",
             missing.join(", ")
-        );
+        ))?;
     }
     Ok(missing.is_empty())
 }
 
-async fn free(reach: &Reach, clock: Clock) -> bool {
+async fn free(reach: &Reach, clock: Clock) -> Result<bool> {
     let free = Lease::free(reach, clock).await;
     if let Err(error) = &free {
-        println!("  FAILED {error:#}");
+        answer(&format!("  FAILED {error:#}\n"))?;
     }
-    free.is_ok()
+    Ok(free.is_ok())
 }
 
 /// Tries one, and prints what came of it.
-async fn one(hands: &Hands, timed: &Timed, clock: Clock) -> bool {
+async fn one(hands: &Hands, timed: &Timed, clock: Clock) -> Result<bool> {
     let fault = &timed.fault;
-    println!(
-        "fault {}: {}, {}",
+    answer(&format!(
+        "fault {}: {}, {}\n",
         fault.name,
         fault.action.word(),
         timed.moment.words()
-    );
+    ))?;
     if fault.action.of_processes() {
-        println!(
-            "  would hit {} of the replicas that the run starts",
+        answer(&format!(
+            "  would hit {} of the replicas that the run starts\n",
             fault.count
-        );
-        return true;
+        ))?;
+        return Ok(true);
     }
     let turn = Turn {
         fault: &fault.name,
@@ -96,10 +97,10 @@ async fn one(hands: &Hands, timed: &Timed, clock: Clock) -> bool {
         } else {
             format!(" (uid {})", hit.uid)
         };
-        println!("  {}{uid}: {}", hit.name, hit.what);
+        answer(&format!("  {}{uid}: {}\n", hit.name, hit.what))?;
     }
     for error in &deed.errors {
-        println!("  FAILED {error}");
+        answer(&format!("  FAILED {error}\n"))?;
     }
-    deed.errors.is_empty()
+    Ok(deed.errors.is_empty())
 }

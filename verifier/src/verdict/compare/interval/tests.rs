@@ -117,10 +117,6 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
             }
         }
         let intervals = PAIRS * truths.len() * 2;
-        println!(
-            "memory {memory}: {missed} of {intervals} miss, {apart} of {} pairs apart",
-            intervals / 2
-        );
         assert!(
             missed * 50 <= intervals,
             "memory {memory}: {missed} of {intervals} miss"
