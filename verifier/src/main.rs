@@ -85,10 +85,10 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let setup = run::Setup {
         url: args.url,
         replicas: args.replicas,
-        traces: args.traces,
-        collector: args.collector,
-        otlp_grpc: args.otlp_grpc,
-        otlp_http: args.otlp_http,
+        traces: args.sources.traces,
+        collector: args.sources.collector,
+        otlp_grpc: args.sources.otlp_grpc,
+        otlp_http: args.sources.otlp_http,
         access: args.cluster.access(),
         export_client_spans: args.export_client_spans,
         asked: args.asked.asked(),
@@ -251,11 +251,11 @@ fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let plan = overrides.apply(args.cluster.asked(named))?;
     let setup = run::Setup {
         url: args.url,
-        traces: args.traces,
-        collector: args.collector,
+        traces: args.sources.traces,
+        collector: args.sources.collector,
         access: args.cluster.access(),
-        otlp_grpc: args.otlp_grpc,
-        otlp_http: args.otlp_http,
+        otlp_grpc: args.sources.otlp_grpc,
+        otlp_http: args.sources.otlp_http,
         ..run::Setup::default()
     };
     let asked = run::check::Asked {
@@ -276,11 +276,11 @@ fn watch(args: WatchArgs) -> anyhow::Result<ExitCode> {
     let plan = overrides.apply(args.cluster.asked(load_plan(&args.plan)?))?;
     let setup = run::Setup {
         url: args.url,
-        traces: args.traces,
-        collector: args.collector,
+        traces: args.sources.traces,
+        collector: args.sources.collector,
         access: args.cluster.access(),
-        otlp_grpc: Some(args.otlp_grpc),
-        otlp_http: Some(args.otlp_http),
+        otlp_grpc: args.sources.otlp_grpc,
+        otlp_http: args.sources.otlp_http,
         out: args.out,
         headless: args.headless,
         asked: args.asked.asked(),

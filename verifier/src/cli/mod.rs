@@ -5,6 +5,7 @@ mod cluster;
 mod folders;
 mod page;
 mod run;
+mod traces;
 mod watch;
 
 pub use again::{surroundings, typed};
@@ -12,6 +13,7 @@ pub use cluster::ClusterArgs;
 pub use folders::{AskedArgs, CompareArgs, FolderArgs, JudgeArgs, MergeArgs};
 pub use page::{PageArgs, WebArgs};
 pub use run::RunArgs;
+pub use traces::TracesArgs;
 pub use watch::{CheckArgs, WatchArgs};
 
 use clap::{Parser, Subcommand};

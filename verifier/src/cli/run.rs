@@ -1,12 +1,10 @@
 //! `verifier run`.
 
-use super::{AskedArgs, ClusterArgs, PageArgs};
+use super::{AskedArgs, ClusterArgs, PageArgs, TracesArgs};
 use crate::plan::{Threshold, parse_duration};
 use crate::record::Shard;
 use crate::run::Peers;
-use crate::run::traces::Source;
 use clap::Args;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -107,23 +105,9 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), conflicts_with = "url")]
     pub replicas: u16,
 
-    /// Where traces are read: otlp (the verifier receives them), collector-file[=PATH], jaeger[=URL], tempo[=URL],
-    /// cloud-trace=PROJECT. Several: the first is judged, the others are held against it [default: otlp]
-    #[arg(long, value_name = "SOURCE")]
-    pub traces: Vec<Source>,
-
-    /// The metrics of the collector on the way, whose books tell where spans were lost
-    /// [default: http://127.0.0.1:8888/metrics, if it answers, where traces are read from somewhere]
-    #[arg(long, value_name = "URL")]
-    pub collector: Option<String>,
-
-    /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317 with --url, else a free port]
-    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_GRPC")]
-    pub otlp_grpc: Option<SocketAddr>,
-
-    /// Where traces come in by OTLP/HTTP [default: 127.0.0.1:4318 with --url, else a free port]
-    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_HTTP")]
-    pub otlp_http: Option<SocketAddr>,
+    /// Where traces come in
+    #[command(flatten)]
+    pub sources: TracesArgs,
 
     /// Export the verifier's own client spans there when the load has ended, by OTLP/HTTP: http://127.0.0.1:4318/v1/traces
     #[arg(long, value_name = "URL")]

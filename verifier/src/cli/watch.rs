@@ -1,10 +1,8 @@
 //! `verifier check` and `verifier watch`: nothing is loaded.
 
-use super::{AskedArgs, ClusterArgs};
+use super::{AskedArgs, ClusterArgs, TracesArgs};
 use crate::plan::{Threshold, parse_duration};
-use crate::run::traces::Source;
 use clap::Args;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,21 +16,9 @@ pub struct CheckArgs {
     #[arg(long, visible_alias = "host", value_name = "URL", env = "VERIFIER_URL")]
     pub url: Option<String>,
 
-    /// Where traces are read, as with `verifier run` [default: otlp]
-    #[arg(long, value_name = "SOURCE")]
-    pub traces: Vec<Source>,
-
-    /// The metrics of the collector on the way [default: http://127.0.0.1:8888/metrics]
-    #[arg(long, value_name = "URL")]
-    pub collector: Option<String>,
-
-    /// Where traces come in by OTLP/gRPC [default: 127.0.0.1:4317]
-    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_GRPC")]
-    pub otlp_grpc: Option<SocketAddr>,
-
-    /// Where traces come in by OTLP/HTTP [default: 127.0.0.1:4318]
-    #[arg(long, value_name = "ADDRESS", env = "VERIFIER_OTLP_HTTP")]
-    pub otlp_http: Option<SocketAddr>,
+    /// Where traces come in
+    #[command(flatten)]
+    pub sources: TracesArgs,
 
     /// Requests whose traces must come, of each kind: sampled by their client, not sampled, without a traceparent
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
@@ -62,21 +48,9 @@ pub struct WatchArgs {
     #[arg(long)]
     pub url: Option<String>,
 
-    /// Where traces are read, as with `verifier run` [default: otlp]
-    #[arg(long, value_name = "SOURCE")]
-    pub traces: Vec<Source>,
-
-    /// The metrics of the collector on the way
-    #[arg(long, value_name = "URL")]
-    pub collector: Option<String>,
-
-    /// Where traces come in by OTLP/gRPC
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4317")]
-    pub otlp_grpc: SocketAddr,
-
-    /// Where traces come in by OTLP/HTTP
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318")]
-    pub otlp_http: SocketAddr,
+    /// Where traces come in
+    #[command(flatten)]
+    pub sources: TracesArgs,
 
     /// The Kubernetes cluster to watch
     #[command(flatten)]

@@ -38,7 +38,7 @@ pub fn watch(plan: Plan, setup: &Setup, length: Option<Duration>) -> Result<Ende
         bail!("tempo is read by trace id, and of somebody else's load none is known");
     }
     Sources::check(&sources, setup.collector.as_deref())?;
-    let listeners = setup.listeners(&sources)?;
+    let listeners = setup.listeners(&sources, true)?;
     let plan = watched(plan, length.unwrap_or(WITHOUT_END))?;
     let (folder, mut recording, clock) = begin(&plan, setup.out.as_deref())?;
     let recorder = recording.recorder();

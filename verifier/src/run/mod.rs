@@ -89,7 +89,7 @@ pub fn run(mut plan: Plan, setup: &Setup) -> Result<Ended> {
         .clone()
         .unwrap_or_else(|| RunFolder::default_path(&plan.name, clock));
     Sources::check(&sources, setup.collector.as_deref())?;
-    let listeners = setup.listeners(&sources)?;
+    let listeners = setup.listeners(&sources, setup.url.is_some())?;
     let own = setup.shard.own(&plan);
     let mut faults = runtime.block_on(Faults::prepare(
         &own,

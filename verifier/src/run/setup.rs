@@ -93,17 +93,20 @@ impl Setup {
         Ok(self.traces.clone())
     }
 
-    /// The listeners of the verifier's own receiver, where it is a source.
+    /// The listeners of the verifier's own receiver, where it is a source: where they were asked for, else on the well-known
+    /// ports if the target is somebody else's (it must know where to export to), else on free ones.
     pub(super) fn listeners(
         &self,
         sources: &[Source],
+        of_others: bool,
     ) -> Result<Option<(TcpListener, TcpListener)>> {
         if !sources.contains(&Source::Otlp) {
             return Ok(None);
         }
+        let port = |known: u16| if of_others { known } else { 0 };
         Ok(Some((
-            self.listen(self.otlp_grpc, "--otlp-grpc", 4317)?,
-            self.listen(self.otlp_http, "--otlp-http", 4318)?,
+            listen(self.otlp_grpc, "--otlp-grpc", port(4317))?,
+            listen(self.otlp_http, "--otlp-http", port(4318))?,
         )))
     }
 
@@ -124,19 +127,12 @@ impl Setup {
             None => Ok(()),
         }
     }
+}
 
-    /// Binds one of the two OTLP listeners: where it was asked for, else on the well-known port when
-    /// the target is somebody else's (it must know where to export to), else on a free one.
-    fn listen(
-        &self,
-        asked: Option<SocketAddr>,
-        flag: &str,
-        known_port: u16,
-    ) -> Result<TcpListener> {
-        let port = if self.url.is_some() { known_port } else { 0 };
-        let address = asked.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
-        TcpListener::bind(address).with_context(|| {
-            format!("cannot listen for traces on {address}: choose another with {flag}")
-        })
-    }
+/// Binds one of the two OTLP listeners: where it was asked for, else at this port of the loopback.
+fn listen(asked: Option<SocketAddr>, flag: &str, port: u16) -> Result<TcpListener> {
+    let address = asked.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen for traces on {address}: choose another with {flag}")
+    })
 }

@@ -53,7 +53,7 @@ pub(super) fn check(
 ) -> Result<()> {
     let sources = setup.sources()?;
     Sources::check(&sources, None)?;
-    let listeners = setup.listeners(&sources)?;
+    let listeners = setup.listeners(&sources, true)?;
     let (clock, key) = (Clock::start(), RunKey::random()?);
     let scratch = Scratch(std::env::temp_dir().join(format!("verifier-check-{key}")));
     let folder = RunFolder::create(&scratch.0)?;
