@@ -71,7 +71,7 @@ pub fn verifier(url: &str, stage: &str) -> Seen {
     }
 }
 
-/// What wrk prints; `None`, and a word about it, when it is not installed.
+/// What wrk prints; `None`, and a word about it, when it is not installed. With `IRIS_TESTBED_REQUIRED=1` that fails the test.
 pub fn wrk(url: &str, connections: usize, seconds: u32) -> Option<String> {
     let output = Command::new("wrk")
         .args([
@@ -85,6 +85,11 @@ pub fn wrk(url: &str, connections: usize, seconds: u32) -> Option<String> {
     match output {
         Ok(output) => Some(String::from_utf8(output.stdout).unwrap()),
         Err(error) => {
+            let required = std::env::var_os("IRIS_TESTBED_REQUIRED").is_some_and(|it| it == "1");
+            assert!(
+                !required,
+                "IRIS_TESTBED_REQUIRED=1, but wrk is left out: {error}"
+            );
             println!("wrk is left out: {error}");
             None
         }
