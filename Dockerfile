@@ -18,7 +18,7 @@ ARG BUILDARCH
 ARG TARGETARCH
 WORKDIR /build
 # Line tables, three quarters of an executable's size, are of no use where nobody can attach a debugger.
-# LTO=off halves the time of a build whose speed nobody measures.
+# LTO=off: a faster build of images whose speed nobody measures.
 ARG LTO=fat
 ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=debuginfo \
     CARGO_PROFILE_RELEASE_LTO=$LTO
