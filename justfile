@@ -62,6 +62,10 @@ bench-ingest *ARGS:
 bench-tail *ARGS:
     cargo bench --quiet -p verifier --bench tail -- {{ARGS}}
 
+# What an open page costs a run at saturation, interleaved; then its memory over so many minutes; needs Node with npm
+bench-page *ARGS:
+    bench/page {{ARGS}}
+
 # The service beside its peers: CPU per request, throughput, p99, RSS, start, traces complete; interleaved
 bench-service *ARGS:
     bench/service {{ARGS}}
