@@ -58,7 +58,8 @@ function incident(one, index) {
       ['Spans lost', count(one.spans_lost), figureOf(`${path}.spans_lost`, one.spans_lost)],
       ['Seconds in which a threshold did not hold', count(one.effect.bad_seconds), figureOf(`${path}.effect.bad_seconds`, one.effect.bad_seconds)],
       ['Thresholds held again', seconds(one.effect.met_again_seconds)],
-      ['Ended', one.victims.map((victim) => victim.name).join(', ') || '–'],
+      // A replica that the verifier started goes by its process id.
+      ['Ended', one.victims.map((victim) => (/^\d+$/.test(victim.name) ? `process ${victim.name}` : victim.name)).join(', ') || '–'],
       ['In their place', one.replacements.map((next) => next.name).join(', ') || '–'],
     ]),
     momentSteps(steps(one), `Steps of ${one.name}`),
