@@ -18,10 +18,7 @@ ARG BUILDARCH
 ARG TARGETARCH
 WORKDIR /build
 # Line tables, three quarters of an executable's size, are of no use where nobody can attach a debugger.
-# LTO=off: a faster build of images whose speed nobody measures.
-ARG LTO=fat
-ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=debuginfo \
-    CARGO_PROFILE_RELEASE_LTO=$LTO
+ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=debuginfo
 # glibc, linked statically: its allocator and its resolver are those that the project is measured and tested with.
 RUN set -eu; \
     case "$TARGETARCH" in \
